@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// asService tells the test binary to be the service, so that the tests below see
+// what an operator sees: arguments, signals, output and exit status.
+const asService = "TEST_AS_SERVICE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asService) != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// command returns the service as a command that is killed if it hangs.
+func command(t *testing.T, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, self, args...)
+	// GOCOVERDIR keeps "go test -cover" from writing a warning to stderr.
+	cmd.Env = append([]string{asService + "=1", "GOCOVERDIR=" + t.TempDir()}, env...)
+	return cmd
+}
+
+// exitStatus runs the service to its end.
+func exitStatus(t *testing.T, cmd *exec.Cmd) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	status, stdout, stderr := exitStatus(t, command(t, nil, "--help"))
+	if status != 0 || stderr != "" {
+		t.Errorf("exit status %d, stderr %q", status, stderr)
+	}
+	for _, want := range []string{
+		"--port, PORT (default 8080)",
+		"--log-level, LOG_LEVEL (default info)",
+		"--drain-delay, DRAIN_DELAY (default 5s)",
+		"--shutdown-timeout, SHUTDOWN_TIMEOUT (default 20s)",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("--help lacks %q:\n%s", want, stdout)
+		}
+	}
+}
+
+func TestInvalidConfiguration(t *testing.T) {
+	t.Parallel()
+	status, stdout, stderr := exitStatus(t, command(t, []string{"PORT=http"}, "--log-level=loud"))
+	if status != 2 || stdout != "" {
+		t.Errorf("exit status %d, stdout %q", status, stdout)
+	}
+	if !strings.Contains(stderr, "PORT=") || !strings.Contains(stderr, "--log-level=") {
+		t.Errorf("stderr does not name both errors:\n%s", stderr)
+	}
+}
+
+func TestOccupiedPort(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	status, stdout, stderr := exitStatus(t, command(t, nil, "--port", port))
+	if status != 1 || stderr != "" {
+		t.Errorf("exit status %d, stderr %q", status, stderr)
+	}
+	var entry map[string]any
+	if err := json.Unmarshal([]byte(stdout), &entry); err != nil || entry["level"] != "ERROR" {
+		t.Errorf("stdout is not one error line: %q", stdout)
+	}
+}
+
+// process is a running service.
+type process struct {
+	*exec.Cmd
+	t     *testing.T
+	lines *bufio.Scanner
+	addr  string
+}
+
+// launch starts the service and returns once it listens.
+func launch(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
+	cmd := command(t, env, append(args, "--port=0")...)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{Cmd: cmd, t: t, lines: bufio.NewScanner(stdout)}
+	address, _ := p.await("started")["address"].(string)
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.addr = net.JoinHostPort("127.0.0.1", port)
+	return p
+}
+
+// await reads the log up to the line with the given message. Every line on the
+// way must be JSON.
+func (p *process) await(message string) map[string]any {
+	p.t.Helper()
+	for p.lines.Scan() {
+		var entry map[string]any
+		if err := json.Unmarshal(p.lines.Bytes(), &entry); err != nil {
+			p.t.Fatalf("stdout has a line that is not JSON: %q", p.lines.Text())
+		}
+		if entry["msg"] == message {
+			return entry
+		}
+	}
+	p.t.Fatalf("the service ended before it logged %q", message)
+	return nil
+}
+
+func (p *process) signal(sig os.Signal) {
+	p.t.Helper()
+	if err := p.Process.Signal(sig); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func TestSignalStops(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			p := launch(t, []string{"LOG_LEVEL=debug"}, "--drain-delay=0s")
+			resp, err := http.Get("http://" + p.addr + "/healthz")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body := readBody(t, resp); body != "ok" {
+				t.Errorf("got %q", body)
+			}
+			if level := p.await("request")["level"]; level != "DEBUG" {
+				t.Errorf("the request is logged at %v", level)
+			}
+			p.signal(sig)
+			p.await("stopped")
+			if err := p.Wait(); err != nil {
+				t.Errorf("the service ended with %v", err)
+			}
+		})
+	}
+}
+
+func TestShutdownTimeoutExitStatus(t *testing.T) {
+	t.Parallel()
+	p := launch(t, nil, "--drain-delay=0s", "--shutdown-timeout=100ms")
+	sendHalf(t, p.addr)
+	if _, err := get("http://" + p.addr); err != nil { // Accepted after the half-sent one.
+		t.Fatal(err)
+	}
+	p.signal(syscall.SIGTERM)
+	if message, _ := p.await("failed")["error"].(string); !strings.Contains(message, "after 0.1 seconds") {
+		t.Errorf("the log line says %q", message)
+	}
+	_ = p.Wait()
+	if status := p.ProcessState.ExitCode(); status != 1 {
+		t.Errorf("exit status %d, want 1", status)
+	}
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	p := launch(t, []string{"DRAIN_DELAY=1h"})
+	p.signal(syscall.SIGTERM)
+	p.await("draining")
+	p.signal(syscall.SIGTERM)
+	_ = p.Wait()
+	if state, ok := p.ProcessState.Sys().(syscall.WaitStatus); !ok || state.Signal() != syscall.SIGTERM {
+		t.Errorf("the service ended with %v, want the signal", p.ProcessState)
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"net/http"
+	"runtime"
+
+	"github.com/gin-gonic/gin"
+)
+
+const (
+	healthzPath = "/healthz"
+	readyzPath  = "/readyz"
+)
+
+func (s *server) routes() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode) // In debug mode gin prints plain text among the JSON log lines.
+	router := gin.New()
+	router.HandleMethodNotAllowed = true
+	router.RedirectTrailingSlash = false
+	_ = router.SetTrustedProxies(nil) // Cannot fail: nil holds no address to parse.
+
+	router.Use(s.setHeaders, s.logAccess, s.recoverPanic, limitBody)
+	router.NoRoute(func(c *gin.Context) { abort(c, http.StatusNotFound) })
+	router.NoMethod(func(c *gin.Context) { abort(c, http.StatusMethodNotAllowed) })
+
+	get := func(path string, handler gin.HandlerFunc) {
+		router.Match([]string{http.MethodGet, http.MethodHead}, path, handler)
+	}
+	get("/", hello)
+	get("/version", showVersion)
+	get(healthzPath, healthz)
+	get(readyzPath, s.readyz)
+	return router
+}
+
+func hello(c *gin.Context) {
+	c.String(http.StatusOK, "Hello World")
+}
+
+func showVersion(c *gin.Context) {
+	c.JSON(http.StatusOK, struct {
+		Version  string `json:"version"`
+		Revision string `json:"revision"`
+		Go       string `json:"go"`
+	}{version, revision, runtime.Version()})
+}
+
+// healthz says that the process is alive, which is true also while it drains:
+// restarting it then would cut off the requests that it is finishing.
+func healthz(c *gin.Context) {
+	c.String(http.StatusOK, "ok")
+}
+
+// readyz says whether the process should be sent new requests.
+func (s *server) readyz(c *gin.Context) {
+	if s.draining.Load() {
+		c.String(http.StatusServiceUnavailable, "shutting down")
+		return
+	}
+	c.String(http.StatusOK, "ok")
+}
+
+// abort ends a request with a status and its standard text, so that every error
+// looks the same to the client.
+func abort(c *gin.Context, status int) {
+	c.Abort()
+	c.String(status, http.StatusText(status))
+}
