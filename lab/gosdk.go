@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+const (
+	// What the engine's Go SDK asks Go for: the commit its library was released from.
+	goSDKLibrary = "dagger.io/dagger@56bb30426a8462af6f95cfdae6461d0cc796ff50"
+
+	goProxyTree = "usr/local/share/goproxy" // in the Go SDK image; see gosdk/README.md
+	moduleCache = "go/pkg/mod"
+	buildCache  = "root/.cache/go-build"
+)
+
+// Go's two caches, filled as the first load of a module would fill them. This is a step of its own
+// so that it is made while the engine is still compiling.
+var goSDKCaches = &Step{
+	Name:   "go-sdk-caches",
+	About:  "caches of the Go SDK image",
+	Inputs: []string{goSDKLibrary},
+	Files:  []string{"gosdk.go", "layers.go", "gosdk"},
+	Deps:   []*Step{goDebian, goLayer},
+	Build: func(ctx context.Context, b *Build) error {
+		root := filepath.Join(b.Dir, "root")
+		if err := os.Mkdir(root, 0o755); err != nil {
+			return err
+		}
+		for _, s := range []*Step{goDebian, goLayer} {
+			archive := filepath.Join(b.Part(s), "root.tar")
+			if err := (command{Args: []string{"tar", "-C", root, "-xf", archive}, Log: b.Log}).Run(ctx); err != nil {
+				return err
+			}
+		}
+		if err := fillModuleCache(ctx, b, root); err != nil {
+			return err
+		}
+		if err := fillBuildCache(ctx, b, root); err != nil {
+			return err
+		}
+		w, err := newTarWriter(filepath.Join(b.Dir, "root.tar"))
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		if err := w.tree(moduleCache, filepath.Join(root, moduleCache)); err != nil {
+			return err
+		}
+		// Go drops what its build cache has not used for five days, by these times.
+		w.time = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+		if err := w.tree(buildCache, filepath.Join(root, buildCache)); err != nil {
+			return err
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+		return os.RemoveAll(root)
+	},
+}
+
+// The image in which the engine generates and compiles Go modules. The SDK mounts cache volumes
+// over both of Go's caches, and initialises them from what the image has there.
+var goSDKImage = &Step{
+	Name:  "go-sdk",
+	About: "Go SDK image",
+	Files: []string{"gosdk.go", "layers.go", "images.go", "gosdk/goproxy"},
+	Deps:  []*Step{goDebian, goLayer, goSDKCaches, daggerPrograms},
+	Build: func(ctx context.Context, b *Build) error {
+		layer := filepath.Join(b.Dir, "layer.tar")
+		w, err := newTarWriter(layer)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		if err := w.tree("usr/local/bin/codegen", filepath.Join(b.Part(daggerPrograms), "codegen")); err != nil {
+			return err
+		}
+		if err := w.tree(goProxyTree, filepath.Join(b.Source, "gosdk", "goproxy")); err != nil {
+			return err
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+		var archives []string
+		for _, s := range []*Step{goDebian, goLayer, goSDKCaches} {
+			archives = append(archives, filepath.Join(b.Part(s), "root.tar"))
+		}
+		return writeImage(b, v1.Config{
+			// Dagger's modules are missing from checksum databases now and then; go.sum still holds.
+			Env:        append([]string{"GOSUMDB=off"}, goEnvironment...),
+			WorkingDir: "/go",
+		}, append(archives, layer)...)
+	},
+}
+
+// fillModuleCache runs what the code generator runs for a new module. It does so on the machine
+// and not in the image, because the machine knows how to reach its module proxy.
+func fillModuleCache(ctx context.Context, b *Build, root string) error {
+	seed := filepath.Join(root, "tmp", "seed")
+	if err := os.CopyFS(seed, os.DirFS(filepath.Join(b.Source, "gosdk", "_seed"))); err != nil {
+		return err
+	}
+	run := func(dir string, env []string, args ...string) (string, error) {
+		return command{Args: args, Dir: dir, Env: append(goToolchain(b), env...), Log: b.Log}.output(ctx)
+	}
+	downloads, err := run("", nil, "go", "env", "GOMODCACHE")
+	if err != nil {
+		return err
+	}
+	proxy, err := run("", nil, "go", "env", "GOPROXY")
+	if err != nil {
+		return err
+	}
+	env := []string{
+		"GOMODCACHE=" + filepath.Join(root, moduleCache),
+		"GOPROXY=file://" + filepath.Join(b.Source, "gosdk", "goproxy") + ",file://" + downloads + "/cache/download," + proxy,
+		"GOSUMDB=off",
+	}
+	for _, args := range [][]string{
+		{"go", "get", goSDKLibrary},
+		{"go", "mod", "tidy"},
+	} {
+		if _, err := run(seed, env, args...); err != nil {
+			return err
+		}
+	}
+	// Unpacked modules do without their archives.
+	archives, err := filepath.Glob(filepath.Join(root, moduleCache, "cache/download/*/*/*/@v/*.zip"))
+	if err != nil {
+		return err
+	}
+	for _, archive := range archives {
+		if err := os.Remove(archive); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillBuildCache compiles in the image's own root, since the cache's keys cover compiler and paths.
+func fillBuildCache(ctx context.Context, b *Build, root string) error {
+	// Go finds its root by itself only where /proc is mounted.
+	env := append([]string{"HOME=/root", "TMPDIR=", "XDG_CACHE_HOME=", "GOROOT=/usr/local/go", "GOPROXY=off", "GOFLAGS=", "GOCACHE=", "GOMODCACHE=", "CGO_ENABLED="}, goEnvironment...)
+	return command{
+		Args: []string{"/bin/sh", "-euc", `cd /tmp/seed && go build std && go build -ldflags '-s -w' -o /tmp/seed/seed .`},
+		Env:  env,
+		Root: root,
+		Dir:  "/",
+		Log:  b.Log,
+	}.Run(ctx)
+}

@@ -1,0 +1,37 @@
+// Command seed imports what the code generated for a Dagger module imports.
+package main
+
+import (
+	_ "context"
+	_ "encoding/json"
+	_ "errors"
+	_ "fmt"
+	_ "log/slog"
+	_ "net"
+	_ "net/http"
+	_ "os"
+	_ "reflect"
+	_ "sort"
+	_ "strconv"
+	_ "strings"
+
+	_ "github.com/Khan/genqlient/graphql"
+	_ "github.com/dagger/otel-go"
+	_ "github.com/dagger/querybuilder"
+	_ "github.com/vektah/gqlparser/v2/gqlerror"
+	_ "go.opentelemetry.io/otel"
+	_ "go.opentelemetry.io/otel/propagation"
+	_ "go.opentelemetry.io/otel/sdk/resource"
+	_ "go.opentelemetry.io/otel/semconv/v1.40.0"
+	_ "go.opentelemetry.io/otel/trace"
+
+	// And what this repository's own module imports, in the versions of .dagger/go.mod; other
+	// versions would be downloaded and compiled when the module is first loaded.
+	_ "github.com/google/go-containerregistry/pkg/v1/mutate"
+	_ "github.com/google/go-containerregistry/pkg/v1/remote"
+	_ "github.com/google/go-containerregistry/pkg/v1/tarball"
+	_ "golang.org/x/sync/errgroup"
+	_ "sigs.k8s.io/yaml"
+)
+
+func main() {}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestRemovalTakesOutTheNetworkAndNothingElse(t *testing.T) {
+	n := Network{Name: "slip0a0b0c0d", CIDR: "10.90.0.0/16"}
+	const own, other = "CNI-aaaaaaaaaaaaaaaaaaaaaaaa", "CNI-bbbbbbbbbbbbbbbbbbbbbbbb"
+	const ownRules = `*filter
+:FORWARD ACCEPT [0:0]
+:CNI-ADMIN - [0:0]
+:CNI-FORWARD - [0:0]
+-A FORWARD -m comment --comment "CNI firewall plugin rules" -j CNI-FORWARD
+-A CNI-FORWARD -m comment --comment "CNI firewall plugin admin overrides" -j CNI-ADMIN
+-A CNI-FORWARD -s 10.90.0.2/32 -j ACCEPT
+COMMIT
+*nat
+-A POSTROUTING -s 192.0.2.0/24 -j MASQUERADE
+-A POSTROUTING -s 10.90.0.2/32 -m comment --comment "name: \"slip0a0b0c0d\" id: \"x\"" -j ` + own + `
+-A ` + own + ` -d 10.90.0.0/16 -m comment --comment "name: \"slip0a0b0c0d\" id: \"x\"" -j ACCEPT
+-A ` + own + ` ! -d 224.0.0.0/4 -m comment --comment "name: \"slip0a0b0c0d\" id: \"x\"" -j MASQUERADE
+COMMIT
+`
+	alone := n.removal(ownRules)
+	for _, want := range []string{
+		"-D CNI-FORWARD -s 10.90.0.2/32 -j ACCEPT\n",
+		"-X CNI-FORWARD\n",
+		"-D POSTROUTING -s 10.90.0.2/32 ",
+		"-F " + own + "\n", "-X " + own + "\n",
+	} {
+		if !strings.Contains(alone, want) {
+			t.Errorf("%q is missing from:\n%s", want, alone)
+		}
+	}
+	if strings.Contains(alone, "192.0.2.0") {
+		t.Errorf("touches a rule of the machine:\n%s", alone)
+	}
+
+	beside := n.removal(strings.NewReplacer(
+		"-A CNI-FORWARD -s", "-A CNI-FORWARD -s 10.87.0.2/32 -j ACCEPT\n-A CNI-FORWARD -s",
+		"*nat\n", "*nat\n-A "+other+" -d 10.87.0.0/16 -m comment --comment \"name: \\\"dagger\\\" id: \\\"y\\\"\" -j ACCEPT\n",
+	).Replace(ownRules))
+	for _, bad := range []string{"10.87.", other, "-X CNI-FORWARD", "-D FORWARD"} {
+		if strings.Contains(beside, bad) {
+			t.Errorf("beside another network, %q is in:\n%s", bad, beside)
+		}
+	}
+	if again := n.removal("*nat\n-A POSTROUTING -s 192.0.2.0/24 -j MASQUERADE\nCOMMIT\n"); again != "" {
+		t.Errorf("nothing to remove, yet:\n%s", again)
+	}
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+// Registry is the mirror the engine pulls from, and a place to publish to. All instances share it.
+type Registry struct{ Daemon }
+
+type registrySpec struct {
+	Images  map[string]string // repository:tag to the part with its layout
+	Uploads string
+}
+
+// Ensure has the registry serve the images of the given parts and returns its address.
+func (r Registry) Ensure(ctx context.Context, key string, parts []string) (string, error) {
+	rec, alive := r.Record()
+	if alive && rec.Key == key && dials("tcp", rec.Address) {
+		return rec.Address, nil
+	}
+	if err := r.Stop(ctx, 5*time.Second); err != nil {
+		return "", err
+	}
+	spec := registrySpec{Images: map[string]string{}, Uploads: filepath.Join(r.dir, "uploads")}
+	for i, image := range images {
+		spec.Images[image.Repository+":"+image.Tag] = parts[i]
+	}
+	if err := os.MkdirAll(r.dir, 0o755); err != nil {
+		return "", err
+	}
+	if err := writeJSON(filepath.Join(r.dir, "spec.json"), spec); err != nil {
+		return "", err
+	}
+	listener, err := r.listen()
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	file, err := listener.(*net.TCPListener).File()
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	address := listener.Addr().String()
+	if err := r.Start(record{Key: key, Address: address, Parts: parts}, 0, file); err != nil {
+		return "", err
+	}
+	return address, r.WaitReady(ctx, 30*time.Second, func() bool {
+		for image := range spec.Images {
+			repository, tag, _ := strings.Cut(image, ":")
+			resp, err := http.Head("http://" + address + "/v2/" + repository + "/manifests/" + tag)
+			if err != nil {
+				return false
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// listen takes the port of last time, because running engines have it in their configuration.
+func (r Registry) listen() (net.Listener, error) {
+	remembered := filepath.Join(r.dir, "address")
+	if address, err := os.ReadFile(remembered); err == nil {
+		if l, err := net.Listen("tcp", string(address)); err == nil {
+			return l, nil
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	return l, os.WriteFile(remembered, []byte(l.Addr().String()), 0o644)
+}
+
+func dials(network, address string) bool {
+	c, err := net.DialTimeout(network, address, 2*time.Second)
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}
+
+// serveRegistry is the daemon. Manifests live in memory, so the images are pushed at every start,
+// which moves no blob: those are served from where they are.
+func serveRegistry(dir string) error {
+	var spec registrySpec
+	if err := readJSON(filepath.Join(dir, "spec.json"), &spec); err != nil {
+		return err
+	}
+	listener, err := net.FileListener(os.NewFile(3, "listener"))
+	if err != nil {
+		return err
+	}
+	// What was published to an earlier registry has lost its manifests.
+	if err := os.RemoveAll(spec.Uploads); err != nil {
+		return err
+	}
+	store := blobs{uploads: spec.Uploads}
+	for _, part := range spec.Images {
+		store.layouts = append(store.layouts, part)
+	}
+	failed := make(chan error, 1)
+	server := &http.Server{
+		Handler:           registry.New(registry.WithBlobHandler(store), registry.Logger(log.New(io.Discard, "", 0))),
+		ReadHeaderTimeout: 30 * time.Second,
+	}
+	go func() { failed <- server.Serve(listener) }()
+	for target, part := range spec.Images {
+		ref, err := name.ParseReference(listener.Addr().String()+"/"+target, name.Insecure)
+		if err != nil {
+			return err
+		}
+		image, _, err := readImage(part)
+		if err != nil {
+			return err
+		}
+		if err := remote.Write(ref, image); err != nil {
+			return fmt.Errorf("serve %s: %w", target, err)
+		}
+	}
+	return <-failed
+}
+
+// blobs serves the blobs of OCI layouts and keeps uploaded ones beside them.
+type blobs struct {
+	layouts []string
+	uploads string
+}
+
+func (b blobs) open(h v1.Hash) (*os.File, error) {
+	paths := []string{filepath.Join(b.uploads, h.Algorithm, h.Hex)}
+	for _, layout := range b.layouts {
+		paths = append(paths, filepath.Join(layout, "blobs", h.Algorithm, h.Hex))
+	}
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+	}
+	return nil, registry.ErrNotFound
+}
+
+func (b blobs) Get(_ context.Context, _ string, h v1.Hash) (io.ReadCloser, error) { return b.open(h) }
+
+func (b blobs) Stat(_ context.Context, _ string, h v1.Hash) (int64, error) {
+	f, err := b.open(h)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func (b blobs) Put(ctx context.Context, repo string, h v1.Hash, content io.ReadCloser) error {
+	if err := os.MkdirAll(b.uploads, 0o755); err != nil {
+		return err
+	}
+	return registry.NewDiskBlobHandler(b.uploads).(registry.BlobPutHandler).Put(ctx, repo, h, content)
+}
