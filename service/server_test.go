@@ -75,14 +75,14 @@ func TestRunDrains(t *testing.T) {
 	stop()
 	eventually(t, "readyz says 503", func() bool {
 		resp, err := get("http://" + addr + "/readyz")
-		return err == nil && readBody(t, resp) == "shutting down" && resp.StatusCode == 503
+		return err == nil && readBody(t, resp) == "shutting down" && resp.StatusCode == http.StatusServiceUnavailable
 	})
 	for _, path := range []string{"/", "/healthz"} {
 		resp, err := get("http://" + addr + path)
 		if err != nil {
 			t.Fatalf("a new request during the drain delay: %v", err)
 		}
-		if readBody(t, resp); resp.StatusCode != 200 || !resp.Close {
+		if readBody(t, resp); resp.StatusCode != http.StatusOK || !resp.Close {
 			t.Errorf("GET %s: got %d, close %t; want 200, true", path, resp.StatusCode, resp.Close)
 		}
 	}
