@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"dagger/slipway/internal/dagger"
+)
+
+const (
+	// user is distroless' "nonroot": Kubernetes' runAsNonRoot wants a number.
+	user   = "65532"
+	caFile = "/etc/ssl/certs/ca-certificates.crt"
+
+	passwd = "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:" + user + ":" + user + ":nonroot:/:/sbin/nologin\n"
+	group  = "root:x:0:\nnonroot:x:" + user + ":\n"
+)
+
+// platforms are those that publish makes; native is the engine's own.
+var platforms = []dagger.Platform{"linux/amd64", "linux/arm64"}
+
+// Build returns the service's container, made from nothing: the static binary,
+// CA roots, a passwd and group with user 65532, the port and the OCI labels.
+//
+// A source that does not compile ends in the compiler's lines; a package that
+// is no main names the main packages there are.
+//
+//	dagger call build export --path hello.tar && docker load -i hello.tar
+func (s *Slipway) Build(
+	ctx context.Context,
+	// Platform to build for: linux/amd64 or linux/arm64. Default: the engine's own.
+	//
+	// +optional
+	platform dagger.Platform,
+) (*dagger.Container, error) {
+	platform, err := supported(ctx, platform)
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.stamp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bin, err := s.compile(ctx, platform, st)
+	if err != nil {
+		return nil, err
+	}
+	name, err := bin.Name(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctr := dag.Container(dagger.ContainerOpts{Platform: platform}).
+		// Straight from the image, not from a container that ran: the engine may
+		// add an organisation's own CAs to the latter, and they are not ours to ship.
+		WithFile(caFile, dag.Container().From(s.GoImage).File(caFile)).
+		WithNewFile("/etc/passwd", passwd).
+		WithNewFile("/etc/group", group).
+		WithFile("/"+name, bin, dagger.ContainerWithFileOpts{Permissions: 0o555}).
+		WithUser(user+":"+user).
+		WithExposedPort(s.Port).
+		WithEntrypoint([]string{"/" + name}).
+		WithLabel("org.opencontainers.image.title", name).
+		WithLabel("org.opencontainers.image.version", st.version).
+		WithLabel("org.opencontainers.image.revision", st.revision)
+	if url := s.sourceURL(ctx); url != "" {
+		ctr = ctr.WithLabel("org.opencontainers.image.source", url)
+	}
+	return ctr, nil
+}
+
+// Binary returns the service as one static executable.
+//
+//	dagger call binary --platform linux/arm64 export --path hello
+func (s *Slipway) Binary(
+	ctx context.Context,
+	// Platform to build for: linux/amd64 or linux/arm64. Default: the engine's own.
+	//
+	// +optional
+	platform dagger.Platform,
+) (*dagger.File, error) {
+	platform, err := supported(ctx, platform)
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.stamp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.compile(ctx, platform, st)
+}
+
+// Serve runs the service's container.
+//
+//	dagger call serve up --ports 8080:8080
+//
+// +up
+func (s *Slipway) Serve(ctx context.Context) (*dagger.Service, error) {
+	ctr, err := s.Build(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	return ctr.AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true}), nil
+}
+
+func supported(ctx context.Context, platform dagger.Platform) (dagger.Platform, error) {
+	if platform == "" {
+		return dag.DefaultPlatform(ctx)
+	}
+	for _, p := range platforms {
+		if p == platform {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("platform %q is not supported: use linux/amd64 or linux/arm64", platform)
+}
+
+// golang is the Go toolchain with its caches, without any source.
+func (s *Slipway) golang() *dagger.Container {
+	return dag.Container().From(s.GoImage).
+		WithMountedCache("/go/pkg/mod", dag.CacheVolume("slipway-go-mod")).
+		WithMountedCache("/root/.cache/go-build", dag.CacheVolume("slipway-go-build")).
+		WithWorkdir("/src")
+}
+
+// workspace is the toolchain with the module's dependencies downloaded and its
+// source in place. Only go.mod, go.sum and their like reach the download, so
+// that an edit of the code does not repeat it.
+func (s *Slipway) workspace() *dagger.Container {
+	download := s.golang().
+		WithMountedDirectory("/src", s.Source.Filter(dagger.DirectoryFilterOpts{
+			Include: []string{"go.*", "**/go.mod", "**/go.sum"},
+		})).
+		WithExec([]string{"go", "mod", "download"})
+	return download.WithMountedDirectory("/src", s.Source.Filter(dagger.DirectoryFilterOpts{
+		Exclude: []string{".git"},
+	}))
+}
+
+// compile builds the package into /out, which stays empty when it is no main package.
+func (s *Slipway) compile(ctx context.Context, platform dagger.Platform, st stamp) (*dagger.File, error) {
+	_, arch, _ := strings.Cut(string(platform), "/")
+	out := s.workspace().
+		WithEnvVariable("CGO_ENABLED", "0").
+		WithEnvVariable("GOOS", "linux").
+		WithEnvVariable("GOARCH", arch).
+		WithDirectory("/out", dag.Directory()).
+		WithExec([]string{
+			"go", "build", "-trimpath", "-buildvcs=false",
+			"-tags", strings.Join(s.Tags, ","),
+			"-ldflags", "-s -w -X main.version=" + st.version + " -X main.revision=" + st.revision,
+			"-o", "/out/", s.Package,
+		}).
+		Directory("/out")
+	names, err := out.Entries(ctx)
+	if err != nil {
+		if noPackage := s.noMain(ctx); noPackage != nil {
+			return nil, noPackage
+		}
+		return nil, execCause(err)
+	}
+	if len(names) == 0 {
+		return nil, s.noMain(ctx)
+	}
+	return out.File(names[0]), nil
+}
+
+// noMain says what is wrong with the package path, or nil if the path is right
+// and only the code is not.
+func (s *Slipway) noMain(ctx context.Context) error {
+	list := func(format string, packages ...string) string {
+		out, _ := s.workspace().
+			WithExec(append([]string{"go", "list", "-e", "-find", "-f", format}, packages...),
+				dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
+			Stdout(ctx)
+		return strings.TrimSpace(out)
+	}
+	var problem string
+	switch name := list("{{if .GoFiles}}{{.Name}}{{end}}", s.Package); name {
+	case "main":
+		return nil
+	case "":
+		problem = "there is no Go package at " + s.Package
+	default:
+		problem = s.Package + " is package " + name + ", not a main package"
+	}
+	mains := strings.Fields(list(`{{if eq .Name "main"}}{{.Dir}}{{end}}`, "./..."))
+	if len(mains) == 0 {
+		return errors.New(problem + "; the source has no main package at all")
+	}
+	for i, dir := range mains {
+		mains[i] = "./" + strings.TrimPrefix(strings.TrimPrefix(dir, "/src"), "/")
+	}
+	return errors.New(problem + "; choose with --package among: " + strings.Join(mains, ", "))
+}
+
+// sourceURL is where the module's path says that its source lives, "" when the
+// path names no host.
+func (s *Slipway) sourceURL(ctx context.Context) string {
+	mod, err := s.Source.File("go.mod").Contents(ctx)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(mod) {
+		if module, ok := strings.CutPrefix(line, "module "); ok {
+			module = strings.Trim(strings.TrimSpace(module), `"`)
+			if host, _, _ := strings.Cut(module, "/"); strings.Contains(host, ".") {
+				return "https://" + module
+			}
+		}
+	}
+	return ""
+}
+
+// execCause replaces Dagger's "exit code 1" by what the command itself wrote.
+func execCause(err error) error {
+	var exec *dagger.ExecError
+	if !errors.As(err, &exec) {
+		return err
+	}
+	said := strings.TrimSpace(exec.Stdout + "\n" + exec.Stderr)
+	if said == "" {
+		said = path.Base(exec.Cmd[0]) + " ended with status " + strconv.Itoa(exec.ExitCode)
+	}
+	return errors.New(said)
+}

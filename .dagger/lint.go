@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"strings"
+)
+
+// golangciLint runs from its Go module, so that it is built by the very
+// toolchain whose code it reads.
+const golangciLint = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"
+
+// Lint runs golangci-lint over the whole module, with the .golangci.yml beside
+// go.mod if there is one, and returns its report. The first run compiles
+// golangci-lint, which takes minutes; later runs reuse it.
+//
+//	dagger call lint
+//
+// +check
+func (s *Slipway) Lint(ctx context.Context) (string, error) {
+	linter := s.golang().
+		WithEnvVariable("CGO_ENABLED", "0").
+		WithEnvVariable("GOBIN", "/usr/local/bin").
+		WithExec([]string{"go", "install", golangciLint}).
+		File("/usr/local/bin/golangci-lint")
+	out, err := s.workspace().
+		WithMountedFile("/usr/local/bin/golangci-lint", linter).
+		WithMountedCache("/root/.cache/golangci-lint", dag.CacheVolume("slipway-golangci-lint")).
+		WithExec([]string{"golangci-lint", "run", "--build-tags", strings.Join(s.Tags, ","), "./..."}).
+		Stdout(ctx)
+	return out, execCause(err)
+}

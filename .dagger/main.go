@@ -1,0 +1,105 @@
+// Slipway takes a Go web service from source to a container image that was
+// tested as it will run, and to manifests that name this very image.
+//
+// The usual order is: test, publish, manifests. Each function also stands
+// alone, and each does the same on a laptop and on a CI runner.
+//
+//	dagger call test
+//	dagger call serve up --ports 8080:8080
+//	dagger call publish --address ghcr.io/acme/hello
+//
+// Every function works on any Go service: say where with --source and
+// --package before the function's name.
+//
+//	dagger -m . call --source ../other --package ./cmd/api build
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"dagger/slipway/internal/dagger"
+)
+
+// Slipway builds, tests, serves and publishes one Go web service.
+type Slipway struct {
+	// +private
+	Source *dagger.Directory
+	// +private
+	Package string
+	// +private
+	Manifest *dagger.Directory
+	// +private
+	Port int
+	// +private
+	Version string
+	// +private
+	Tags []string
+	// +private
+	GoImage string
+	// +private
+	KubectlImage string
+}
+
+// New takes what is common to all functions. Its arguments are one struct since
+// "package" cannot be the name of a Go variable.
+func New(args struct {
+	// Root of the Go module that holds the service: the directory of go.mod.
+	//
+	// Read from it: Go files and everything in directories. Left out, so that an
+	// edit there rebuilds nothing: documents and other files beside go.mod,
+	// hidden directories, and lab, e2e, docs, manifests and node_modules.
+	//
+	// +defaultPath="/"
+	// +ignore=["*", "!go.*", "!*.go", "!*.html", "!*.tmpl", "!*.css", "!*.js", "!*.sql", "!smoke.yaml", "!*/**", ".*", "lab", "e2e", "docs", "manifests", "**/node_modules", "**/*.md", "!.golangci.*", "!.git/HEAD", "!.git/packed-refs", "!.git/refs/heads", "!.git/refs/tags"]
+	Source *dagger.Directory
+	// Main package of the service, relative to source.
+	//
+	// +default="./service"
+	Package string
+	// Kubernetes manifests: a directory with a kustomization in base/.
+	//
+	// +defaultPath="/manifests"
+	Manifests *dagger.Directory
+	// TCP port the service listens on, 1 to 65535.
+	//
+	// +default=8080
+	Port int
+	// Version to stamp. Default: the tag at the checked-out commit, or
+	// 0.0.0-<commit> where there is none.
+	//
+	// +optional
+	Version string
+	// Go build tags. nomsgpack drops a codec that gin would link and few services use.
+	//
+	// +default=["nomsgpack"]
+	Tags []string
+	// Image with the Go toolchain: builds, tests, lints, and gives the CA roots.
+	//
+	// +default="golang:1.26.8"
+	GoImage string
+	// Image with kubectl, which renders the manifests.
+	//
+	// +default="registry.k8s.io/kubectl:v1.36.3"
+	KubectlImage string
+}) (*Slipway, error) {
+	if args.Port < 1 || args.Port > 65535 {
+		return nil, fmt.Errorf("--port %d is not a TCP port: give one from 1 to 65535", args.Port)
+	}
+	pkg := path.Clean(args.Package)
+	if !fs.ValidPath(pkg) || strings.Contains(pkg, "...") {
+		return nil, fmt.Errorf("--package %q is not a directory inside the source: give one like ./cmd/api", args.Package)
+	}
+	return &Slipway{
+		Source:       args.Source,
+		Package:      "./" + pkg,
+		Manifest:     args.Manifests,
+		Port:         args.Port,
+		Version:      args.Version,
+		Tags:         args.Tags,
+		GoImage:      args.GoImage,
+		KubectlImage: args.KubectlImage,
+	}, nil
+}

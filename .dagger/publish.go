@@ -1,0 +1,251 @@
+package main
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/sync/errgroup"
+
+	"dagger/slipway/internal/dagger"
+)
+
+// Publish builds for linux/amd64 and linux/arm64, pushes one image index and
+// returns its address by digest: repository@sha256:….
+//
+// The image carries no time and nothing of the machine: the same source with
+// the same Go image gives the same digest anywhere. Whether the registry takes
+// pushes is asked before anything is built; tags move last, so that a push that
+// breaks off leaves them where they were.
+//
+//	dagger call publish --address ghcr.io/acme/hello --username octocat --password env:TOKEN
+//	dagger call publish --address localhost:5000/hello --registry tcp://localhost:5000
+//
+// +cache="never"
+func (s *Slipway) Publish(
+	ctx context.Context,
+	// Repository without tag, for example ghcr.io/acme/hello.
+	address string,
+	// Tags to set. Default: the version that is stamped.
+	//
+	// +optional
+	tag []string,
+	// User name at the registry.
+	//
+	// +optional
+	username string,
+	// Password or token for username, for example env:TOKEN or file:./token.
+	//
+	// +optional
+	password *dagger.Secret,
+	// Where to reach the registry, when its name in address does not lead there
+	// from a container: tcp://localhost:5000 for one on this machine.
+	//
+	// +optional
+	registry *dagger.Service,
+	// Speak HTTP without TLS. Registries on localhost need no telling.
+	//
+	// +optional
+	plainHttp bool,
+) (string, error) {
+	repo, err := repository(address, plainHttp)
+	if err != nil {
+		return "", err
+	}
+	if (username == "") != (password == nil) {
+		return "", errors.New("--username and --password go together: give both or neither")
+	}
+	st, err := s.stamp(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(tag) == 0 {
+		tag = []string{notInTag.ReplaceAllString(st.version, "-")}
+	}
+	tags := make([]name.Tag, len(tag))
+	for i, t := range tag {
+		if tags[i], err = name.NewTag(repo.Name()+":"+t, nameOptions(plainHttp)...); err != nil {
+			return "", fmt.Errorf("--tag %q is not a tag: letters, digits, '_', '.' and '-', 128 at most", t)
+		}
+	}
+
+	auth := authn.Anonymous
+	if password != nil {
+		secret, err := password.Plaintext(ctx)
+		if err != nil {
+			return "", err
+		}
+		auth = &authn.Basic{Username: username, Password: strings.TrimSpace(secret)}
+	}
+	route, err := dialThrough(ctx, registry)
+	if err != nil {
+		return "", err
+	}
+	fixed := authn.NewMultiKeychain(only{auth})
+	if err := remote.CheckPushPermission(repo.Tag("slipway"), fixed, route); err != nil {
+		return "", pushCause(repo, err)
+	}
+
+	index, err := s.index(ctx)
+	if err != nil {
+		return "", err
+	}
+	digest, err := index.Digest()
+	if err != nil {
+		return "", err
+	}
+	options := []remote.Option{remote.WithContext(ctx), remote.WithAuth(auth), remote.WithTransport(route)}
+	if err := remote.WriteIndex(repo.Digest(digest.String()), index, options...); err != nil {
+		return "", pushCause(repo, err)
+	}
+	for _, t := range tags {
+		if err := remote.Tag(t, index, options...); err != nil {
+			return "", pushCause(repo, err)
+		}
+	}
+	return repo.Name() + "@" + digest.String(), nil
+}
+
+// notInTag is what a version may hold and a tag may not, as the + of 1.2.3+build.
+var notInTag = regexp.MustCompile(`[^\w.-]`)
+
+func nameOptions(plainHTTP bool) []name.Option {
+	if plainHTTP {
+		return []name.Option{name.StrictValidation, name.Insecure}
+	}
+	return []name.Option{name.StrictValidation}
+}
+
+func repository(address string, plainHTTP bool) (name.Repository, error) {
+	repo, err := name.NewRepository(address, nameOptions(plainHTTP)...)
+	if err == nil {
+		return repo, nil
+	}
+	if ref, refErr := name.ParseReference(address); refErr == nil && ref.Context().Name() != address {
+		return repo, fmt.Errorf("--address %q has a tag or a digest: give the repository alone, and tags with --tag", address)
+	}
+	return repo, fmt.Errorf("--address %q is not a repository: give registry and path in lower case, as in ghcr.io/acme/hello", address)
+}
+
+// only answers every registry with one and the same credential.
+type only struct{ authn.Authenticator }
+
+func (o only) Resolve(authn.Resource) (authn.Authenticator, error) { return o.Authenticator, nil }
+
+// dialThrough returns a transport that connects to the given service, whatever
+// host the address names; without a service, the usual one.
+func dialThrough(ctx context.Context, service *dagger.Service) (http.RoundTripper, error) {
+	t := remote.DefaultTransport.(*http.Transport).Clone()
+	if service == nil {
+		return t, nil
+	}
+	started, err := service.Start(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("--registry: %w", err)
+	}
+	endpoint, err := started.Endpoint(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("--registry: %w", err)
+	}
+	var dialer net.Dialer
+	t.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return dialer.DialContext(ctx, network, endpoint)
+	}
+	return t, nil
+}
+
+// index builds all platforms and returns them as one index.
+func (s *Slipway) index(ctx context.Context) (v1.ImageIndex, error) {
+	addenda := make([]mutate.IndexAddendum, len(platforms))
+	var builds errgroup.Group
+	for i, platform := range platforms {
+		builds.Go(func() error {
+			ctr, err := s.Build(ctx, platform)
+			if err != nil {
+				return err
+			}
+			img, err := image(ctx, ctr)
+			if err != nil {
+				return err
+			}
+			p, err := v1.ParsePlatform(string(platform))
+			addenda[i] = mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: p}}
+			return err
+		})
+	}
+	if err := builds.Wait(); err != nil {
+		return nil, err
+	}
+	return mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), addenda...), nil
+}
+
+// image reads a container back as an image without anything that differs from
+// one engine, machine or day to the next: Dagger's exporter stamps the time and
+// notes in the history how each layer came about.
+func image(ctx context.Context, ctr *dagger.Container) (v1.Image, error) {
+	dir, err := os.MkdirTemp("", "image")
+	if err != nil {
+		return nil, err
+	}
+	file, err := ctr.AsTarball(dagger.ContainerAsTarballOpts{
+		ForcedCompression: dagger.ImageLayerCompressionUncompressed,
+	}).Export(ctx, filepath.Join(dir, "image.tar"))
+	if err != nil {
+		return nil, err
+	}
+	img, err := tarball.ImageFromPath(file, nil)
+	if err != nil {
+		return nil, err
+	}
+	img, err = mutate.Canonical(img,
+		tarball.WithMediaType(types.OCILayer),
+		tarball.WithCompressionLevel(gzip.BestCompression))
+	if err != nil {
+		return nil, err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config = config.DeepCopy()
+	config.History = nil
+	img, err = mutate.ConfigFile(img, config)
+	if err != nil {
+		return nil, err
+	}
+	return mutate.ConfigMediaType(mutate.MediaType(img, types.OCIManifestSchema1), types.OCIConfigJSON), nil
+}
+
+// pushCause says in one sentence why the registry did not take the image.
+func pushCause(repo name.Repository, err error) error {
+	var refused *transport.Error
+	if !errors.As(err, &refused) {
+		return fmt.Errorf("cannot push to %s: %w", repo.Name(), err)
+	}
+	switch refused.StatusCode {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("cannot push to %s: the registry does not accept the credentials (401): check --username and --password", repo.Name())
+	case http.StatusForbidden:
+		return fmt.Errorf("cannot push to %s: the registry knows you but does not let you push there (403)", repo.Name())
+	case http.StatusInsufficientStorage:
+		return fmt.Errorf("cannot push to %s: the registry's disk is full (507)", repo.Name())
+	default:
+		return fmt.Errorf("cannot push to %s: the registry answered %d: %w", repo.Name(), refused.StatusCode, err)
+	}
+}

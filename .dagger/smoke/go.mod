@@ -1,0 +1,3 @@
+module slipway/smoke
+
+go 1.26
