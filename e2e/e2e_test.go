@@ -1,0 +1,164 @@
+// Package e2e holds Slipway's promises as scripts, one promise a script: what a
+// user types and what must come of it, against a real engine and a real
+// registry. The scripts are in testdata/script, in the language of testscript.
+//
+// Beside testscript's own commands they know:
+//
+//	exec daggerw …    dagger, on the engine that daggerw finds
+//	checkout DIR      copies this repository's files (not its history) into DIR
+//	registry [auth]   starts a registry on a free port of this machine and sets
+//	                  $REGISTRY to host:port; with auth it wants user "ann",
+//	                  password "let-me-in"
+//	forget            empties the registry that runs
+//	engine NAME       goes on with another engine of the lab, whose state is empty
+//	retry CMD …       repeats a program until it succeeds, for a minute at most
+//
+// and the condition [lab], which holds where daggerw uses the lab.
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// scriptLimit is for one script on a machine whose caches are empty.
+const scriptLimit = 20 * time.Minute
+
+func TestPromises(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.Symlink(filepath.Join(root, "daggerw"), filepath.Join(bin, "daggerw")); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/distribution/distribution/v3/cmd/registry")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the registry: %v\n%s", err, out)
+	}
+
+	testscript.Run(t, testscript.Params{
+		Dir:      filepath.Join("testdata", "script"),
+		Deadline: time.Now().Add(scriptLimit),
+		Condition: func(condition string) (bool, error) {
+			if condition != "lab" {
+				return false, fmt.Errorf("unknown condition %q", condition)
+			}
+			_, err := exec.LookPath("dagger")
+			return os.Getenv("SLIPWAY_ENGINE") == "lab" || os.Getenv("SLIPWAY_ENGINE") == "" && err != nil, nil
+		},
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+			env.Setenv("MODULE", root)
+			// What daggerw needs to find the engine that the user has, and its caches.
+			for _, name := range []string{"HOME", "XDG_CACHE_HOME", "SLIPWAY_ENGINE", "SLIPWAY_LAB", "DOCKER_HOST", "_EXPERIMENTAL_DAGGER_RUNNER_HOST"} {
+				if value, ok := os.LookupEnv(name); ok {
+					env.Setenv(name, value)
+				}
+			}
+			for name, value := range map[string]string{"DAGGER_PROGRESS": "plain", "DAGGER_NO_NAG": "1", "NO_COLOR": "1"} {
+				env.Setenv(name, value)
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"checkout": func(ts *testscript.TestScript, neg bool, args []string) { checkout(ts, root, args[0]) },
+			"registry": startRegistry,
+			"engine":   func(ts *testscript.TestScript, neg bool, args []string) { engine(ts, root, args[0]) },
+			"forget":   forget,
+			"retry":    retry,
+		},
+	})
+}
+
+func checkout(ts *testscript.TestScript, root, dir string) {
+	list := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+	list.Dir = root
+	out, err := list.Output()
+	ts.Check(err)
+	for file := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		data, err := os.ReadFile(filepath.Join(root, file))
+		ts.Check(err)
+		target := filepath.Join(ts.MkAbs(dir), file)
+		ts.Check(os.MkdirAll(filepath.Dir(target), 0o755))
+		ts.Check(os.WriteFile(target, data, 0o755))
+	}
+}
+
+// htpasswd is ann:let-me-in, which is all this registry ever guards.
+const htpasswd = "ann:$2a$04$.f/XOtOSwrmgr5u91rrWYuAdrvmaVScYShi3bBAEZ/cl6HKHQ4xCW"
+
+func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	address := listener.Addr().String()
+	ts.Check(listener.Close())
+
+	dir := ts.MkAbs("registry")
+	ts.Check(os.MkdirAll(dir, 0o755))
+	config := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/data}}\nhttp: {addr: %q}\n", dir, address)
+	if len(args) == 1 && args[0] == "auth" {
+		ts.Check(os.WriteFile(filepath.Join(dir, "htpasswd"), []byte(htpasswd), 0o600))
+		config += fmt.Sprintf("auth: {htpasswd: {realm: e2e, path: %s/htpasswd}}\n", dir)
+	}
+	file := filepath.Join(dir, "config.yml")
+	ts.Check(os.WriteFile(file, []byte(config), 0o600))
+
+	path, err := exec.LookPath(filepath.Join(strings.Split(ts.Getenv("PATH"), string(os.PathListSeparator))[0], "registry"))
+	ts.Check(err)
+	cmd := exec.Command(path, "serve", file)
+	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	ts.Setenv("REGISTRY", address)
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			ts.Check(conn.Close())
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the registry did not listen on %s within 30 s", address)
+		}
+	}
+}
+
+func forget(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(os.RemoveAll(filepath.Join(ts.MkAbs("registry"), "data")))
+}
+
+func engine(ts *testscript.TestScript, root, name string) {
+	ts.Setenv("SLIPWAY_LAB", name)
+	clean := func() error {
+		cmd := exec.Command(filepath.Join(root, "lab", "run"), "clean")
+		cmd.Env = append(os.Environ(), "SLIPWAY_LAB="+name)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	}
+	ts.Check(clean())
+	ts.Defer(func() { ts.Check(clean()) })
+}
+
+func retry(ts *testscript.TestScript, _ bool, args []string) {
+	var err error
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		if err = ts.Exec(args[0], args[1:]...); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%s did not succeed within a minute: %v", strings.Join(args, " "), err)
+}
