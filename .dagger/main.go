@@ -68,7 +68,8 @@ func New(args struct {
 	// +default=8080
 	Port int
 	// Version to stamp. Default: the tag at the checked-out commit, or
-	// 0.0.0-<commit> where there is none.
+	// 0.0.0-<commit> where there is none. An annotated tag is seen once it is
+	// packed, as after a clone; one just made is not.
 	//
 	// +optional
 	Version string

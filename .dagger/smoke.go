@@ -70,7 +70,10 @@ func (s *Slipway) Smoke(ctx context.Context) (string, error) {
 			"/questions.json",
 		}).
 		Stdout(ctx)
-	return out, execCause(err)
+	if err != nil {
+		return "", fmt.Errorf("the service does not answer as it should:\n%w", execCause(err))
+	}
+	return out, nil
 }
 
 // questions returns the service's smoke.yaml as JSON.

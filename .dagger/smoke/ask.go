@@ -241,9 +241,9 @@ func look(method, control string) (state, error) {
 }
 
 func failure(control string, wrong []string) error {
-	text := "the service wrote nothing"
+	text := "\nthe service wrote nothing"
 	if s, err := look(http.MethodGet, control); err == nil && len(s.Log) > 0 {
-		text = "the service's last log lines:\n  " + strings.Join(s.Log, "\n  ")
+		text = "\nthe service's last log lines:\n  " + strings.Join(s.Log, "\n  ")
 	}
 	return errors.New(text + "\n\n" + strings.Join(wrong, "\n"))
 }
