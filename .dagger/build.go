@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,9 @@ const (
 var platforms = []dagger.Platform{"linux/amd64", "linux/arm64"}
 
 // Build returns the service's container, made from nothing: the static binary,
-// CA roots, a passwd and group with user 65532, the port and the OCI labels.
+// CA roots, a passwd and group with user 65532, the port and the OCI labels. The
+// revision it is stamped with is the commit that is checked out; edits since then
+// do not show in it.
 //
 // A source that does not compile ends in the compiler's lines; a package that
 // is no main names the main packages there are.
@@ -140,7 +143,7 @@ func (s *Slipway) workspace() *dagger.Container {
 	}))
 }
 
-// compile builds the package into /out, which stays empty when it is no main package.
+// compile builds the package into /out, which go leaves empty when it is no main package.
 func (s *Slipway) compile(ctx context.Context, platform dagger.Platform, st stamp) (*dagger.File, error) {
 	_, arch, _ := strings.Cut(string(platform), "/")
 	out := s.workspace().
@@ -157,10 +160,7 @@ func (s *Slipway) compile(ctx context.Context, platform dagger.Platform, st stam
 		Directory("/out")
 	names, err := out.Entries(ctx)
 	if err != nil {
-		if noPackage := s.noMain(ctx); noPackage != nil {
-			return nil, noPackage
-		}
-		return nil, execCause(err)
+		return nil, cmp.Or(s.noMain(ctx), execCause(err))
 	}
 	if len(names) == 0 {
 		return nil, s.noMain(ctx)
@@ -168,29 +168,33 @@ func (s *Slipway) compile(ctx context.Context, platform dagger.Platform, st stam
 	return out.File(names[0]), nil
 }
 
-// noMain says what is wrong with the package path, or nil if the path is right
-// and only the code is not.
+// noMain says what is wrong with source and package path, or returns nil if
+// both are right and only the code is not.
 func (s *Slipway) noMain(ctx context.Context) error {
-	list := func(format string, packages ...string) string {
-		out, _ := s.workspace().
-			WithExec(append([]string{"go", "list", "-e", "-find", "-f", format}, packages...),
+	if there, err := s.Source.Exists(ctx, "go.mod"); err == nil && !there {
+		return errors.New("there is no go.mod in the source: give --source the directory that holds it")
+	}
+	list := func(format, packages string) (string, error) {
+		out, err := s.workspace().
+			WithExec([]string{"go", "list", "-e", "-find", "-f", format, packages},
 				dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
 			Stdout(ctx)
-		return strings.TrimSpace(out)
+		return strings.TrimSpace(out), err
 	}
 	var problem string
-	switch name := list("{{if .GoFiles}}{{.Name}}{{end}}", s.Package); name {
-	case "main":
+	switch name, err := list("{{if .GoFiles}}{{.Name}}{{end}}", s.Package); {
+	case err != nil || name == "main":
 		return nil
-	case "":
+	case name == "":
 		problem = "there is no Go package at " + s.Package
 	default:
 		problem = s.Package + " is package " + name + ", not a main package"
 	}
-	mains := strings.Fields(list(`{{if eq .Name "main"}}{{.Dir}}{{end}}`, "./..."))
-	if len(mains) == 0 {
+	dirs, err := list(`{{if eq .Name "main"}}{{.Dir}}{{end}}`, "./...")
+	if err != nil || dirs == "" {
 		return errors.New(problem + "; the source has no main package at all")
 	}
+	mains := strings.Fields(dirs)
 	for i, dir := range mains {
 		mains[i] = "./" + strings.TrimPrefix(strings.TrimPrefix(dir, "/src"), "/")
 	}

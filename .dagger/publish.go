@@ -97,8 +97,7 @@ func (s *Slipway) Publish(
 	if err != nil {
 		return "", err
 	}
-	fixed := authn.NewMultiKeychain(only{auth})
-	if err := remote.CheckPushPermission(repo.Tag("slipway"), fixed, route); err != nil {
+	if err := remote.CheckPushPermission(repo.Tag(tag[0]), only{auth}, route); err != nil {
 		return "", pushCause(repo, err)
 	}
 
