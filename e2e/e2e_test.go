@@ -7,7 +7,8 @@
 //	exec daggerw …    dagger, on the engine that daggerw finds
 //	checkout DIR      copies this repository's files (not its history) into DIR
 //	registry [auth]   starts a registry on a free port of this machine and sets
-//	                  $REGISTRY to host:port; with auth it wants user "ann",
+//	                  $REGISTRY to localhost:port and $REGISTRY_LAN to the address
+//	                  that containers reach; with auth it wants user "ann",
 //	                  password "let-me-in"
 //	forget            empties the registry that runs
 //	engine NAME       goes on with another engine of the lab, whose state is empty
@@ -98,14 +99,15 @@ func checkout(ts *testscript.TestScript, root, dir string) {
 const htpasswd = "ann:$2a$04$.f/XOtOSwrmgr5u91rrWYuAdrvmaVScYShi3bBAEZ/cl6HKHQ4xCW"
 
 func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", ":0")
 	ts.Check(err)
-	address := listener.Addr().String()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	ts.Check(err)
 	ts.Check(listener.Close())
 
 	dir := ts.MkAbs("registry")
 	ts.Check(os.MkdirAll(dir, 0o755))
-	config := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/data}}\nhttp: {addr: %q}\n", dir, address)
+	config := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/data}}\nhttp: {addr: \":%s\"}\n", dir, port)
 	if len(args) == 1 && args[0] == "auth" {
 		ts.Check(os.WriteFile(filepath.Join(dir, "htpasswd"), []byte(htpasswd), 0o600))
 		config += fmt.Sprintf("auth: {htpasswd: {realm: e2e, path: %s/htpasswd}}\n", dir)
@@ -122,7 +124,9 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
+	address := net.JoinHostPort("localhost", port)
 	ts.Setenv("REGISTRY", address)
+	ts.Setenv("REGISTRY_LAN", net.JoinHostPort(lanAddress(ts), port))
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", address); err == nil {
 			ts.Check(conn.Close())
@@ -132,6 +136,17 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("the registry did not listen on %s within 30 s", address)
 		}
 	}
+}
+
+// lanAddress is this machine's address on the network, which is not asked: a
+// UDP socket sends nothing until it is written to.
+func lanAddress(ts *testscript.TestScript) string {
+	conn, err := net.Dial("udp", "192.0.2.1:9")
+	ts.Check(err)
+	defer conn.Close()
+	host, _, err := net.SplitHostPort(conn.LocalAddr().String())
+	ts.Check(err)
+	return host
 }
 
 func forget(ts *testscript.TestScript, _ bool, _ []string) {
