@@ -23,7 +23,8 @@ type command struct {
 }
 
 // Run runs the command to its end. Everything it starts lives in one PID namespace that dies with
-// the lab, so a killed run leaves nobody writing into the cache behind the back of the next one.
+// the lab, so a killed run leaves nobody writing into the cache behind the back of the next one; and
+// everything it mounts in one mount namespace, so that clearing up after it deletes through no mount.
 func (c command) Run(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Dir, c.Stdin, c.Stdout, c.Log
@@ -34,8 +35,10 @@ func (c command) Run(ctx context.Context) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Chroot:     c.Root,
 		Cloneflags: syscall.CLONE_NEWPID,
-		Pdeathsig:  syscall.SIGKILL,
-		Setpgid:    true, // Ctrl-C is for the lab, which ends its children itself
+		// Not among the Cloneflags, because only so does Go cut it off from the machine's mounts.
+		Unshareflags: syscall.CLONE_NEWNS,
+		Pdeathsig:    syscall.SIGKILL,
+		Setpgid:      true, // Ctrl-C is for the lab, which ends its children itself
 	}
 	// The kernel sends the parent-death signal when the starting thread ends, not the process.
 	runtime.LockOSThread()

@@ -197,7 +197,7 @@ func (r *Steps) build(ctx context.Context, s *Step) error {
 	// Under the lock a half-built directory can only be what a killed run left.
 	stale, _ := filepath.Glob(filepath.Join(r.Cache, "parts", "."+s.Name+"-*.partial"))
 	for _, dir := range stale {
-		if err := os.RemoveAll(dir); err != nil {
+		if err := removeTree(dir); err != nil {
 			return fmt.Errorf("%s: remove what a killed run left: %w", s.About, err)
 		}
 	}
@@ -226,7 +226,7 @@ func (r *Steps) build(ctx context.Context, s *Step) error {
 		if ctx.Err() == nil && limited.Err() != nil {
 			err = context.Cause(limited)
 		}
-		os.RemoveAll(partial)
+		_ = removeTree(partial)
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return context.Canceled // another step failed, or the user gave up: that is the story to tell
 		}

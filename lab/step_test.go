@@ -206,3 +206,21 @@ func TestTwoRunsAtOnceBuildOnce(t *testing.T) {
 		t.Errorf("%d runs said that they wait", said.Load())
 	}
 }
+
+func TestMountsEndWithTheCommand(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount")
+	}
+	dir := t.TempDir()
+	mount := command{Args: []string{"mount", "-t", "tmpfs", "tmpfs", dir}, Log: io.Discard}
+	if err := mount.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(mounts), dir) {
+		t.Errorf("%s is still mounted; a build that is killed would leave its mounts behind", dir)
+	}
+}
