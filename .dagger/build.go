@@ -24,10 +24,11 @@ const (
 // platforms are those that publish makes; native is the engine's own.
 var platforms = []dagger.Platform{"linux/amd64", "linux/arm64"}
 
-// Build returns the service's container, made from nothing: the static binary,
-// CA roots, a passwd and group with user 65532, the port and the OCI labels. The
-// revision it is stamped with is the commit that is checked out; edits since then
-// do not show in it.
+// Build the service's container image.
+//
+// It is made from nothing: the static binary, CA roots, a passwd and group with
+// user 65532, the port and the OCI labels. The revision it is stamped with is the
+// commit that is checked out; edits since then do not show in it.
 //
 // A source that does not compile ends in the compiler's lines; a package that
 // is no main names the main packages there are.
@@ -75,7 +76,7 @@ func (s *Slipway) Build(
 	return ctr, nil
 }
 
-// Binary returns the service as one static executable.
+// Build the service as one static executable.
 //
 //	dagger call binary --platform linux/arm64 export --path hello
 func (s *Slipway) Binary(
@@ -96,7 +97,7 @@ func (s *Slipway) Binary(
 	return s.compile(ctx, platform, st)
 }
 
-// Serve runs the service's container.
+// Run the service's container.
 //
 //	dagger call serve up --ports 8080:8080
 //

@@ -9,9 +9,11 @@ import (
 // toolchain whose code it reads.
 const golangciLint = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"
 
-// Lint runs golangci-lint over the whole module, with the .golangci.yml beside
-// go.mod if there is one, and returns its report. The first run compiles
-// golangci-lint, which takes minutes; later runs reuse it.
+// Lint the whole Go module with golangci-lint.
+//
+// It heeds the .golangci.yml beside go.mod, if there is one, and returns the
+// report. The first run compiles golangci-lint, which takes minutes; later runs
+// reuse it.
 //
 //	dagger call lint
 //

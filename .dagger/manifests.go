@@ -15,10 +15,10 @@ import (
 	"dagger/slipway/internal/dagger"
 )
 
-// Manifests renders the Kubernetes manifests with kustomize, the image set to
-// the given one, and returns them as YAML, ready for kubectl apply -f -.
+// Render the Kubernetes manifests, with the image pinned by digest.
 //
-// The image must be named by digest, so that what was tested is what runs.
+// Returns YAML that is ready for kubectl apply -f -. An image without a digest is
+// refused: what was tested must be what runs.
 //
 //	dagger call manifests --image ghcr.io/acme/hello@sha256:…
 func (s *Slipway) Manifests(

@@ -26,8 +26,10 @@ import (
 	"dagger/slipway/internal/dagger"
 )
 
-// Publish builds for linux/amd64 and linux/arm64, pushes one image index and
-// returns its address by digest: repository@sha256:….
+// Publish the image to a registry and return its address by digest.
+//
+// What is pushed is one index for linux/amd64 and linux/arm64; what is returned is
+// repository@sha256:….
 //
 // The image carries no time and nothing of the machine: the same source with
 // the same Go image gives the same digest anywhere. Whether the registry takes
@@ -242,8 +244,6 @@ func pushCause(repo name.Repository, err error) error {
 		return fmt.Errorf("cannot push to %s: the registry does not accept the credentials (401): check --username and --password", repo.Name())
 	case http.StatusForbidden:
 		return fmt.Errorf("cannot push to %s: the registry knows you but does not let you push there (403)", repo.Name())
-	case http.StatusInsufficientStorage:
-		return fmt.Errorf("cannot push to %s: the registry's disk is full (507)", repo.Name())
 	default:
 		return fmt.Errorf("cannot push to %s: the registry answered %d: %w", repo.Name(), refused.StatusCode, err)
 	}

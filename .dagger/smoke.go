@@ -21,11 +21,13 @@ const (
 	smokePort = 61234
 )
 
-// Smoke asks the container that build returns, bound as a service, and compares
-// status, headers and body of each answer; then it sends SIGTERM and expects the
-// request in flight to be answered and exit status 0.
+// Ask the running container the questions of smoke.yaml.
 //
-// What is asked stands in smoke.yaml in the package's directory; without that
+// Compares status, headers and body of each answer of the container that build
+// returns, bound as a service. With drain: true it then sends SIGTERM and expects
+// the request in flight to be answered and exit status 0.
+//
+// The questions stand in smoke.yaml in the package's directory; without that
 // file, GET / must answer with a status below 500. Returns one line per request.
 // A failure shows the service's last log lines and, at the very end, each
 // request with what was expected and what came.

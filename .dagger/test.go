@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Test runs the unit tests and then the smoke tests, and returns both reports.
+// Run the unit tests and then the smoke tests.
 //
-// It fails with what the failing part says: see unit and smoke, which can also
+// Returns both reports and fails with what the failing part says: see unit and smoke, which can also
 // be called alone.
 //
 //	dagger call test
@@ -23,8 +23,10 @@ func (s *Slipway) Test(ctx context.Context) (string, error) {
 	return unit + "\n" + smoke, nil
 }
 
-// Unit runs the Go tests of the whole module, with the race detector, in
-// shuffled order and with coverage, and returns what go test says.
+// Run the Go tests of the whole module.
+//
+// With the race detector, in shuffled order and with coverage; returns what go
+// test says.
 //
 //	dagger call unit
 //
