@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,7 @@ const (
 	group  = "root:x:0:\nnonroot:x:" + user + ":\n"
 )
 
-// platforms are those that publish makes; native is the engine's own.
+// platforms are those that publish makes.
 var platforms = []dagger.Platform{"linux/amd64", "linux/arm64"}
 
 // Build the service's container image.
@@ -41,15 +42,7 @@ func (s *Slipway) Build(
 	// +optional
 	platform dagger.Platform,
 ) (*dagger.Container, error) {
-	platform, err := supported(ctx, platform)
-	if err != nil {
-		return nil, err
-	}
-	st, err := s.stamp(ctx)
-	if err != nil {
-		return nil, err
-	}
-	bin, err := s.compile(ctx, platform, st)
+	bin, st, err := s.compile(ctx, platform)
 	if err != nil {
 		return nil, err
 	}
@@ -86,15 +79,8 @@ func (s *Slipway) Binary(
 	// +optional
 	platform dagger.Platform,
 ) (*dagger.File, error) {
-	platform, err := supported(ctx, platform)
-	if err != nil {
-		return nil, err
-	}
-	st, err := s.stamp(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return s.compile(ctx, platform, st)
+	bin, _, err := s.compile(ctx, platform)
+	return bin, err
 }
 
 // Run the service's container.
@@ -114,10 +100,8 @@ func supported(ctx context.Context, platform dagger.Platform) (dagger.Platform, 
 	if platform == "" {
 		return dag.DefaultPlatform(ctx)
 	}
-	for _, p := range platforms {
-		if p == platform {
-			return p, nil
-		}
+	if slices.Contains(platforms, platform) {
+		return platform, nil
 	}
 	return "", fmt.Errorf("platform %q is not supported: use linux/amd64 or linux/arm64", platform)
 }
@@ -144,8 +128,17 @@ func (s *Slipway) workspace() *dagger.Container {
 	}))
 }
 
-// compile builds the package into /out, which go leaves empty when it is no main package.
-func (s *Slipway) compile(ctx context.Context, platform dagger.Platform, st stamp) (*dagger.File, error) {
+// compile returns the package's executable and what it is stamped with. It builds
+// into /out, which go leaves empty when the package is no main package.
+func (s *Slipway) compile(ctx context.Context, platform dagger.Platform) (*dagger.File, stamp, error) {
+	platform, err := supported(ctx, platform)
+	if err != nil {
+		return nil, stamp{}, err
+	}
+	st, err := s.stamp(ctx)
+	if err != nil {
+		return nil, stamp{}, err
+	}
 	_, arch, _ := strings.Cut(string(platform), "/")
 	out := s.workspace().
 		WithEnvVariable("CGO_ENABLED", "0").
@@ -161,12 +154,12 @@ func (s *Slipway) compile(ctx context.Context, platform dagger.Platform, st stam
 		Directory("/out")
 	names, err := out.Entries(ctx)
 	if err != nil {
-		return nil, cmp.Or(s.noMain(ctx), execCause(err))
+		return nil, stamp{}, cmp.Or(s.noMain(ctx), execCause(err))
 	}
 	if len(names) == 0 {
-		return nil, s.noMain(ctx)
+		return nil, stamp{}, s.noMain(ctx)
 	}
-	return out.File(names[0]), nil
+	return out.File(names[0]), st, nil
 }
 
 // noMain says what is wrong with source and package path, or returns nil if
