@@ -11,6 +11,16 @@ import (
 
 // Down stops this instance's engine, and the registry when no other engine needs it.
 func (l *Lab) Down(ctx context.Context) error {
+	return l.alone(ctx, l.stop)
+}
+
+// Clean stops the instance and removes its state; of the default instance, all there is.
+func (l *Lab) Clean(ctx context.Context) error {
+	return l.alone(ctx, l.clean)
+}
+
+// alone does something while nobody else starts or stops daemons; where there is no lab, nothing.
+func (l *Lab) alone(ctx context.Context, do func(context.Context) error) error {
 	if _, err := os.Stat(l.cache); os.IsNotExist(err) {
 		return nil
 	}
@@ -19,7 +29,7 @@ func (l *Lab) Down(ctx context.Context) error {
 		return err
 	}
 	defer lock.Close()
-	return l.stop(ctx)
+	return do(ctx)
 }
 
 func (l *Lab) stop(ctx context.Context) error {
@@ -38,16 +48,7 @@ func (l *Lab) stop(ctx context.Context) error {
 	return l.registry.Stop(ctx, 5*time.Second)
 }
 
-// Clean stops the instance and removes its state; of the default instance, all there is.
-func (l *Lab) Clean(ctx context.Context) error {
-	if _, err := os.Stat(l.cache); os.IsNotExist(err) {
-		return nil
-	}
-	lock, err := l.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
+func (l *Lab) clean(ctx context.Context) error {
 	if l.instance != defaultInstance {
 		if err := l.stop(ctx); err != nil {
 			return err
