@@ -19,12 +19,18 @@ type Image struct {
 	Repository string
 	Tag        string
 	Step       *Step // leaves an OCI layout with this one image
+	OnDemand   bool  // built when somebody asks the registry for it, for it takes long and few need it
 }
+
+// target is the image's name in the lab's registry.
+func (i Image) target() string { return i.Repository + ":" + i.Tag }
 
 // images is all a further image has to be added to.
 var images = []Image{
-	{"docker.io", "library/golang", goVersion, golangImage},
-	{"registry.k8s.io", "kubectl", "v" + kubectlVersion, kubectlImage},
+	{"docker.io", "library/golang", goVersion, golangImage, false},
+	{"registry.k8s.io", "kubectl", "v" + kubectlVersion, kubectlImage, false},
+	{"docker.io", "rancher/k3s", k3sTag, k3sImage, true},
+	{"docker.io", "library/registry", distributionVersion, distributionImage, true},
 }
 
 // The Go release as a layer, which the golang and the Go SDK image share.

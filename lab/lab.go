@@ -66,7 +66,20 @@ func (l *Lab) engines() []Engine {
 func targets() []*Step {
 	steps := []*Step{engineRoot, goSDKImage, daggerPrograms}
 	for _, image := range images {
-		steps = append(steps, image.Step)
+		if !image.OnDemand {
+			steps = append(steps, image.Step)
+		}
+	}
+	return steps
+}
+
+// allTargets are targets and what is otherwise built on demand.
+func allTargets() []*Step {
+	steps := targets()
+	for _, image := range images {
+		if image.OnDemand {
+			steps = append(steps, image.Step)
+		}
 	}
 	return steps
 }
@@ -96,9 +109,10 @@ func (l *Lab) engineKey(registryAddress string) string {
 	return strings.Join([]string{program(), l.steps.Part(engineRoot), l.steps.Part(goSDKImage), registryAddress}, " ")
 }
 
-// Up builds what is missing and starts what is not running. With everything up it only looks.
-func (l *Lab) Up(ctx context.Context) error {
-	missing, err := l.steps.Missing(targets()...)
+// Up builds what is missing of the given steps and starts what is not running. With everything up it
+// only looks.
+func (l *Lab) Up(ctx context.Context, steps []*Step) error {
+	missing, err := l.steps.Missing(steps...)
 	if err != nil {
 		return err
 	}
@@ -142,7 +156,7 @@ func (l *Lab) running() bool {
 }
 
 func (l *Lab) start(ctx context.Context) error {
-	address, err := l.registry.Ensure(ctx, l.registryKey(), imageParts(l.steps))
+	address, err := l.registry.Ensure(ctx, l.registryKey(), l.steps)
 	if err != nil {
 		return err
 	}
@@ -196,7 +210,7 @@ func (l *Lab) network() (Network, error) {
 // prune removes parts of earlier keys that nothing running uses.
 func (l *Lab) prune(ctx context.Context) error {
 	var keep []string
-	for _, s := range closure(targets()) {
+	for _, s := range closure(allTargets()) {
 		keep = append(keep, l.steps.Part(s))
 	}
 	for _, e := range l.engines() {

@@ -19,6 +19,7 @@ import (
 const usage = `usage: lab/run COMMAND
 
   up           build what is missing, start what is not running
+  up --all     the same, and build what is otherwise built when it is first asked for
   exec CMD...  up, then run CMD with the engine at hand
   status       what is built and running; fails unless everything is up
   down         stop the engine, and the registry with the last engine
@@ -55,9 +56,11 @@ func main() {
 	args := flag.Args()
 	switch {
 	case len(args) == 1 && args[0] == "up":
-		err = lab.Up(ctx)
+		err = lab.Up(ctx, targets())
+	case len(args) == 2 && args[0] == "up" && args[1] == "--all":
+		err = lab.Up(ctx, allTargets())
 	case len(args) > 1 && args[0] == "exec":
-		if err = lab.Up(ctx); err == nil {
+		if err = lab.Up(ctx, targets()); err == nil {
 			err = lab.Exec(args[1:])
 		}
 	case len(args) == 1 && args[0] == "status":

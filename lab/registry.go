@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -25,11 +24,13 @@ type Registry struct{ Daemon }
 
 type registrySpec struct {
 	Images  map[string]string // repository:tag to the part with its layout
+	Cache   string            // in which images are built on demand
+	Source  string
 	Uploads string
 }
 
-// Ensure has the registry serve the images of the given parts and returns its address.
-func (r Registry) Ensure(ctx context.Context, key string, parts []string) (string, error) {
+// Ensure has the registry serve the images and returns its address.
+func (r Registry) Ensure(ctx context.Context, key string, steps *Steps) (string, error) {
 	rec, alive := r.Record()
 	if alive && rec.Key == key && dials("tcp", rec.Address) {
 		return rec.Address, nil
@@ -37,9 +38,9 @@ func (r Registry) Ensure(ctx context.Context, key string, parts []string) (strin
 	if err := r.Stop(ctx, 5*time.Second); err != nil {
 		return "", err
 	}
-	spec := registrySpec{Images: map[string]string{}, Uploads: filepath.Join(r.dir, "uploads")}
-	for i, image := range images {
-		spec.Images[image.Repository+":"+image.Tag] = parts[i]
+	spec := registrySpec{Images: map[string]string{}, Cache: steps.Cache, Source: steps.Source, Uploads: filepath.Join(r.dir, "uploads")}
+	for _, image := range images {
+		spec.Images[image.target()] = steps.Part(image.Step)
 	}
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return "", err
@@ -58,13 +59,15 @@ func (r Registry) Ensure(ctx context.Context, key string, parts []string) (strin
 	}
 	defer file.Close()
 	address := listener.Addr().String()
-	if err := r.Start(record{Key: key, Address: address, Parts: parts}, 0, file); err != nil {
+	if err := r.Start(record{Key: key, Address: address, Parts: imageParts(steps)}, 0, file); err != nil {
 		return "", err
 	}
 	return address, r.WaitReady(ctx, 30*time.Second, func() bool {
-		for image := range spec.Images {
-			repository, tag, _ := strings.Cut(image, ":")
-			resp, err := http.Head("http://" + address + "/v2/" + repository + "/manifests/" + tag)
+		for _, image := range images {
+			if image.OnDemand {
+				continue // asking would build it
+			}
+			resp, err := http.Head("http://" + address + "/v2/" + image.Repository + "/manifests/" + image.Tag)
 			if err != nil {
 				return false
 			}
@@ -121,25 +124,45 @@ func serveRegistry(dir string) error {
 		store.layouts = append(store.layouts, part)
 	}
 	failed := make(chan error, 1)
-	server := &http.Server{
-		Handler:           registry.New(registry.WithBlobHandler(store), registry.Logger(log.New(io.Discard, "", 0))),
-		ReadHeaderTimeout: 30 * time.Second,
+	address := listener.Addr().String()
+	demand := newDemand(registry.New(registry.WithBlobHandler(store), registry.Logger(log.New(io.Discard, "", 0))))
+	for _, image := range images {
+		if image.OnDemand {
+			demand.add(image.target(), func(ctx context.Context) error {
+				if err := buildOnDemand(ctx, spec, image); err != nil {
+					return err
+				}
+				return serveImage(address, image.target(), spec.Images[image.target()])
+			})
+		}
 	}
+	server := &http.Server{Handler: demand, ReadHeaderTimeout: 30 * time.Second}
 	go func() { failed <- server.Serve(listener) }()
-	for target, part := range spec.Images {
-		ref, err := name.ParseReference(listener.Addr().String()+"/"+target, name.Insecure)
-		if err != nil {
-			return err
+	for _, image := range images {
+		part := spec.Images[image.target()]
+		if _, err := os.Stat(part); err != nil && image.OnDemand {
+			continue
 		}
-		image, _, err := readImage(part)
-		if err != nil {
+		if err := serveImage(address, image.target(), part); err != nil {
 			return err
-		}
-		if err := remote.Write(ref, image); err != nil {
-			return fmt.Errorf("serve %s: %w", target, err)
 		}
 	}
 	return <-failed
+}
+
+func serveImage(address, target, part string) error {
+	ref, err := name.ParseReference(address+"/"+target, name.Insecure)
+	if err != nil {
+		return err
+	}
+	image, _, err := readImage(part)
+	if err != nil {
+		return err
+	}
+	if err := remote.Write(ref, image); err != nil {
+		return fmt.Errorf("serve %s: %w", target, err)
+	}
+	return nil
 }
 
 // blobs serves the blobs of OCI layouts and keeps uploaded ones beside them.

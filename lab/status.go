@@ -17,18 +17,28 @@ func (l *Lab) Status(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	absent := map[*Step]bool{}
+	absent := map[*Step]string{}
+	onDemand, err := l.steps.Missing(allTargets()...)
+	if err != nil {
+		return err
+	}
+	for _, s := range onDemand {
+		absent[s] = "built when asked for"
+	}
 	for _, s := range missing {
-		absent[s] = true
+		absent[s] = "missing"
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "STEP\tSTATE\tKEY\tSIZE")
 	counted := map[uint64]bool{}
-	for _, s := range closure(targets()) {
+	for _, s := range closure(allTargets()) {
 		key, _ := l.steps.Key(s)
 		state, size := "built", ""
-		if absent[s] {
-			state = "missing"
+		if absent[s] != "" {
+			state = absent[s]
+			if l.steps.Building(s) {
+				state = "building"
+			}
 		} else {
 			size = fmt.Sprintf("%d MiB", diskUse(l.steps.Part(s), counted)>>20)
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // A Step is one part of the lab that is built once per content key and kept.
@@ -182,7 +183,7 @@ func (r *Steps) build(ctx context.Context, s *Step) error {
 	if _, err := r.Key(s); err != nil {
 		return err
 	}
-	lock, err := Lock(ctx, filepath.Join(r.Cache, "locks", s.Name), lockPatience, func() {
+	lock, err := Lock(ctx, r.lockPath(s), lockPatience, func() {
 		r.Say("%s: waiting for another run that is building it", s.About)
 	})
 	if err != nil {
@@ -236,6 +237,18 @@ func (r *Steps) build(ctx context.Context, s *Step) error {
 	r.Say("%s: built in %.0f s", s.About, time.Since(start).Seconds())
 	return nil
 }
+
+// Building says whether some run is building the step.
+func (r *Steps) Building(s *Step) bool {
+	f, err := os.Open(r.lockPath(s))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
+func (r *Steps) lockPath(s *Step) string { return filepath.Join(r.Cache, "locks", s.Name) }
 
 // indentTail is the end of a log, ready to stand inside a message.
 func indentTail(path string, n int) string {
