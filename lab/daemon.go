@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,6 +84,29 @@ func (d Daemon) Start(r record, namespaces uintptr, extra ...*os.File) error {
 	go cmd.Wait() // so that an early end is seen as such and not as a zombie
 	r.PID, r.Born, r.Since = cmd.Process.Pid, born(cmd.Process.Pid), time.Now()
 	return writeJSON(d.recordPath(), r)
+}
+
+// listen opens the daemon's listener for it, on the port of last time, because others have that in
+// their configuration.
+func (d Daemon) listen() (*os.File, string, error) {
+	remembered := filepath.Join(d.dir, "address")
+	address := "127.0.0.1:0"
+	if before, err := os.ReadFile(remembered); err == nil {
+		address = string(before)
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return nil, "", err
+		}
+	}
+	defer l.Close()
+	address = l.Addr().String()
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		return nil, "", err
+	}
+	return file, address, os.WriteFile(remembered, []byte(address), 0o644)
 }
 
 // WaitReady waits until ready, or reports how the log ends.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,7 +10,7 @@ import (
 	"time"
 )
 
-// Down stops this instance's engine, and the registry when no other engine needs it.
+// Down stops this instance's engine and cluster, and the registry when no other instance needs it.
 func (l *Lab) Down(ctx context.Context) error {
 	return l.alone(ctx, l.stop)
 }
@@ -40,8 +41,16 @@ func (l *Lab) stop(ctx context.Context) error {
 	if alive {
 		say("engine %s: stopped", l.instance)
 	}
+	if err := l.stopCluster(ctx); err != nil {
+		return err
+	}
 	for _, e := range l.engines() {
 		if _, alive := e.Record(); alive {
+			return nil
+		}
+	}
+	for _, c := range l.clusters() {
+		if _, alive := c.Record(); alive {
 			return nil
 		}
 	}
@@ -53,7 +62,12 @@ func (l *Lab) clean(ctx context.Context) error {
 		if err := l.stop(ctx); err != nil {
 			return err
 		}
-		return removeTree(l.engine.dir)
+		return errors.Join(removeTree(l.engine.dir), removeTree(l.cluster.dir))
+	}
+	for _, c := range l.clusters() {
+		if err := c.Stop(ctx); err != nil {
+			return err
+		}
 	}
 	for _, e := range l.engines() {
 		if err := e.Stop(ctx); err != nil {

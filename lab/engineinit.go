@@ -181,7 +181,10 @@ func mountCgroup(name, target string) error {
 
 // removeCgroup removes the engine's control group once its processes are gone.
 func removeCgroup(name string) error {
-	own := filepath.Join(cgroup2(), name)
+	return removeGroupTree(filepath.Join(cgroup2(), name))
+}
+
+func removeGroupTree(own string) error {
 	var groups []string
 	err := filepath.WalkDir(own, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {

@@ -169,3 +169,33 @@ var distributionImage = &Step{
 		}, filepath.Join(b.Part(goDebian), "root.tar"), layer)
 	},
 }
+
+// The root file system of that image as a directory, for the cluster outside the engine.
+var k3sRoot = &Step{
+	Name:  "k3s-root",
+	About: "cluster root file system",
+	Files: []string{"k3s.go"},
+	Deps:  []*Step{k3sImage},
+	Build: func(ctx context.Context, b *Build) error {
+		image, _, err := readImage(b.Part(k3sImage))
+		if err != nil {
+			return err
+		}
+		layers, err := image.Layers()
+		if err != nil {
+			return err
+		}
+		for _, layer := range layers {
+			digest, err := layer.Digest()
+			if err != nil {
+				return err
+			}
+			archive := filepath.Join(b.Part(k3sImage), "blobs", digest.Algorithm, digest.Hex)
+			// The second layer's directories may be links in the first.
+			if err := (command{Args: []string{"tar", "-C", b.Dir, "--keep-directory-symlink", "-xf", archive}, Log: b.Log}).Run(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+}

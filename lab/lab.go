@@ -20,6 +20,7 @@ type Lab struct {
 	instance string
 	steps    *Steps
 	engine   Engine
+	cluster  Cluster
 	registry Registry
 }
 
@@ -40,6 +41,7 @@ func newLab(source, instance string) (*Lab, error) {
 	l := &Lab{cache: filepath.Join(cache, "slipway", "lab"), instance: instance}
 	l.steps = &Steps{Cache: l.cache, Source: source, Say: say}
 	l.engine = engineOf(l.cache, instance)
+	l.cluster = clusterOf(l.cache, instance)
 	l.registry = Registry{Daemon{filepath.Join(l.cache, "registry"), registryDaemon}}
 	// The kernel's limit for the path of a socket.
 	if len(l.engine.socket()) > 107 {
@@ -75,7 +77,7 @@ func targets() []*Step {
 
 // allTargets are targets and what is otherwise built on demand.
 func allTargets() []*Step {
-	steps := targets()
+	steps := append(targets(), k3sRoot)
 	for _, image := range images {
 		if image.OnDemand {
 			steps = append(steps, image.Step)
@@ -215,6 +217,11 @@ func (l *Lab) prune(ctx context.Context) error {
 	}
 	for _, e := range l.engines() {
 		if r, alive := e.Record(); alive {
+			keep = append(keep, r.Parts...)
+		}
+	}
+	for _, c := range l.clusters() {
+		if r, alive := c.Record(); alive {
 			keep = append(keep, r.Parts...)
 		}
 	}

@@ -22,15 +22,21 @@ const usage = `usage: lab/run COMMAND
   up --all     the same, and build what is otherwise built when it is first asked for
   exec CMD...  up, then run CMD with the engine at hand
   status       what is built and running; fails unless everything is up
-  down         stop the engine, and the registry with the last engine
+  down         stop the engine and the cluster, and the registry with the last of them
   clean        down, and remove what was built
 
-SLIPWAY_LAB=NAME selects another instance: an engine with state of its own beside the default one.
+  cluster up           start a Kubernetes cluster on this machine, and the lab with it
+  cluster kubeconfig   print the path of the cluster's kubeconfig
+  cluster down         stop the cluster; its state stays
+
+SLIPWAY_LAB=NAME selects another instance: an engine and a cluster with state of their own beside
+the default ones.
 Its clean removes that state only.
 `
 
 const (
 	engineDaemon   = "engine"
+	clusterDaemon  = "cluster"
 	registryDaemon = "registry"
 )
 
@@ -43,6 +49,10 @@ func main() {
 	switch flag.Arg(0) {
 	case engineDaemon:
 		fatal(becomeEngine(flag.Arg(1)))
+	case clusterDaemon:
+		if dir := flag.Arg(1); filepath.IsAbs(dir) {
+			fatal(becomeCluster(dir))
+		}
 	case registryDaemon:
 		fatal(serveRegistry(flag.Arg(1)))
 	}
@@ -65,6 +75,12 @@ func main() {
 		}
 	case len(args) == 1 && args[0] == "status":
 		err = lab.Status(os.Stderr)
+	case len(args) == 2 && args[0] == "cluster" && args[1] == "up":
+		err = lab.ClusterUp(ctx)
+	case len(args) == 2 && args[0] == "cluster" && args[1] == "down":
+		err = lab.ClusterDown(ctx)
+	case len(args) == 2 && args[0] == "cluster" && args[1] == "kubeconfig":
+		err = lab.ClusterKubeconfig(os.Stdout)
 	case len(args) == 1 && args[0] == "down":
 		err = lab.Down(ctx)
 	case len(args) == 1 && args[0] == "clean":

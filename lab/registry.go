@@ -48,17 +48,11 @@ func (r Registry) Ensure(ctx context.Context, key string, steps *Steps) (string,
 	if err := writeJSON(filepath.Join(r.dir, "spec.json"), spec); err != nil {
 		return "", err
 	}
-	listener, err := r.listen()
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	file, err := listener.(*net.TCPListener).File()
+	file, address, err := r.listen()
 	if err != nil {
 		return "", err
 	}
 	defer file.Close()
-	address := listener.Addr().String()
 	if err := r.Start(record{Key: key, Address: address, Parts: imageParts(steps)}, 0, file); err != nil {
 		return "", err
 	}
@@ -78,21 +72,6 @@ func (r Registry) Ensure(ctx context.Context, key string, steps *Steps) (string,
 		}
 		return true
 	})
-}
-
-// listen takes the port of last time, because running engines have it in their configuration.
-func (r Registry) listen() (net.Listener, error) {
-	remembered := filepath.Join(r.dir, "address")
-	if address, err := os.ReadFile(remembered); err == nil {
-		if l, err := net.Listen("tcp", string(address)); err == nil {
-			return l, nil
-		}
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	return l, os.WriteFile(remembered, []byte(l.Addr().String()), 0o644)
 }
 
 func dials(network, address string) bool {
@@ -159,7 +138,7 @@ func serveImage(address, target, part string) error {
 	if err != nil {
 		return err
 	}
-	if err := remote.Write(ref, image); err != nil {
+	if err := remote.Write(ref, image, remote.WithUserAgent(selfAgent)); err != nil {
 		return fmt.Errorf("serve %s: %w", target, err)
 	}
 	return nil

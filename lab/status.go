@@ -54,6 +54,7 @@ func (l *Lab) Status(out io.Writer) error {
 		}
 	}
 	row("engine "+l.instance+" v"+daggerVersion, l.engine.Daemon)
+	row("cluster "+l.instance+" v"+kubectlVersion, l.cluster.Daemon)
 	row("registry", l.registry.Daemon)
 	if err := w.Flush(); err != nil {
 		return err

@@ -139,6 +139,9 @@ func delegate(group string) error {
 	if len(add) == 0 {
 		return nil
 	}
+	if os.WriteFile(control, []byte(strings.Join(add, " ")), 0o644) == nil {
+		return nil
+	}
 	inner := filepath.Join(group, "init")
 	if err := os.MkdirAll(inner, 0o755); err != nil {
 		return err

@@ -62,9 +62,13 @@ func serve(args []string) (int, error) {
 		return 0, fmt.Errorf("control groups: %w", err)
 	}
 	removeStale(all)
-	id := make([]byte, 4)
-	_, _ = rand.Read(id) // never fails
-	name := cgroupPrefix + hex.EncodeToString(id)
+	// Whoever may have to clear up after this process can say what to look for.
+	name := os.Getenv("K3S_CGROUP")
+	if name == "" {
+		id := make([]byte, 4)
+		_, _ = rand.Read(id) // never fails
+		name = cgroupPrefix + hex.EncodeToString(id)
+	}
 	if err := makeGroups(all, name); err != nil {
 		return 0, errors.Join(fmt.Errorf("control groups: %w", err), removeGroups(all, name))
 	}
