@@ -50,6 +50,9 @@ func (c Cluster) kubeconfig() string { return filepath.Join(c.dir, "kubeconfig")
 // written is the kubeconfig as the node itself writes it.
 func (c Cluster) written() string { return filepath.Join(c.dir, "state", "rancher", "kubeconfig") }
 
+// ready is what the node writes when all of it is up.
+func (c Cluster) ready() string { return filepath.Join(c.dir, "state", "rancher", "k3s", "ready") }
+
 func (c Cluster) cgroup() string {
 	h := fnv.New32a()
 	fmt.Fprint(h, c.dir)
@@ -129,7 +132,7 @@ func (c Cluster) Start(key string, spec clusterSpec) error {
 			return err
 		}
 	}
-	for _, stale := range []string{c.kubeconfig(), c.written()} {
+	for _, stale := range []string{c.kubeconfig(), c.written(), c.ready()} {
 		if err := os.Remove(stale); err != nil && !os.IsNotExist(err) {
 			return err
 		}
@@ -160,7 +163,7 @@ func (c Cluster) Stop(ctx context.Context) error {
 	if err := c.Daemon.Stop(ctx, 15*time.Second); err != nil {
 		return err
 	}
-	return removeClusterGroups(c.cgroup())
+	return removeNodeGroups(c.cgroup())
 }
 
 // AwaitServing waits until pods can be started and names resolved, and publishes the kubeconfig.
@@ -188,6 +191,9 @@ func (c Cluster) AwaitServing(ctx context.Context) error {
 func (c Cluster) Serving(key string) bool {
 	r, alive := c.Record()
 	if !alive || r.Key != key {
+		return false
+	}
+	if _, err := os.Stat(c.ready()); err != nil {
 		return false
 	}
 	client, err := kubeconfigClient(c.kubeconfig())

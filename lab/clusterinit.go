@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -218,9 +219,10 @@ func dialFrom(network *os.File, address string) (net.Conn, error) {
 	return r.conn, r.err
 }
 
-// removeClusterGroups removes the groups of a cluster that is gone, wherever under them its starter
-// was. One that was told to stop has done so itself.
-func removeClusterGroups(name string) error {
+// removeNodeGroups removes the control groups of nodes that are gone, wherever under them their starter
+// was. A node that is told to stop does so itself; one that is killed cannot, and the engine kills what
+// still runs when a call ends. Empty names no particular node's group.
+func removeNodeGroups(name string) error {
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
 		return err
@@ -232,12 +234,34 @@ func removeClusterGroups(name string) error {
 			continue
 		}
 		_ = filepath.WalkDir(f[1], func(path string, d fs.DirEntry, err error) error {
-			if err == nil && d.Name() == name {
-				errs = append(errs, removeGroupTree(path))
-				return fs.SkipDir
+			if err != nil || !d.IsDir() || !nodeGroup.MatchString(d.Name()) {
+				return nil
 			}
-			return nil
+			if (name == "" || name == d.Name()) && deadGroup(path) {
+				errs = append(errs, removeGroupTree(path))
+			}
+			return fs.SkipDir
 		})
 	}
 	return errors.Join(errs...)
+}
+
+var nodeGroup = regexp.MustCompile(`^k3s-(slip)?[0-9a-f]{8}$`)
+
+// deadGroup says whether no process is left in a group and those below it. One that is new may be
+// about to get its first.
+func deadGroup(top string) bool {
+	info, err := os.Stat(top)
+	if err != nil || time.Since(info.ModTime()) < 5*time.Second {
+		return false
+	}
+	dead := true
+	_ = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == "cgroup.procs" {
+			procs, err := os.ReadFile(path)
+			dead = dead && err == nil && len(procs) == 0
+		}
+		return nil
+	})
+	return dead
 }

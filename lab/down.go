@@ -44,6 +44,9 @@ func (l *Lab) stop(ctx context.Context) error {
 	if err := l.stopCluster(ctx); err != nil {
 		return err
 	}
+	if err := removeNodeGroups(""); err != nil {
+		return err
+	}
 	for _, e := range l.engines() {
 		if _, alive := e.Record(); alive {
 			return nil

@@ -85,7 +85,7 @@ func end(err error) {
 func kubectl() {
 	const written = "/etc/rancher/k3s/k3s.yaml"
 	if _, err := os.Stat(written); err == nil && os.Getenv("KUBECONFIG") == "" {
-		os.Setenv("KUBECONFIG", written)
+		_ = os.Setenv("KUBECONFIG", written)
 	}
 	if err := cli.RunNoErrOutput(cmd.NewDefaultKubectlCommand()); err != nil {
 		util.CheckErr(err)

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,6 +22,8 @@ type api struct {
 	server string
 	http   *http.Client
 }
+
+var errNotFound = errors.New("not found")
 
 func newAPI(server string, a *authority) (*api, error) {
 	pair, err := tls.LoadX509KeyPair(a.path("admin.crt"), a.path("admin.key"))
@@ -49,6 +52,9 @@ func (a *api) do(ctx context.Context, method, path, kind string, body []byte) ([
 	}
 	defer resp.Body.Close()
 	content, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode == http.StatusNotFound {
+		return nil, errNotFound
+	}
 	if err == nil && resp.StatusCode >= 300 {
 		err = fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, bytes.TrimSpace(content))
 	}
@@ -77,6 +83,17 @@ func (a *api) condition(ctx context.Context, path, kind string) bool {
 		}
 	}
 	return false
+}
+
+// forgetReady takes back what an earlier run said about the node, which is true again only when its
+// kubelet says so.
+func (a *api) forgetReady(ctx context.Context, node string) error {
+	const status = `{"status":{"conditions":[{"type":"Ready","status":"Unknown","reason":"NodeStarting"}]}}`
+	_, err := a.do(ctx, http.MethodPatch, "/api/v1/nodes/"+node+"/status", "application/strategic-merge-patch+json", []byte(status))
+	if errors.Is(err, errNotFound) {
+		return nil
+	}
+	return err
 }
 
 // resources are the paths of the kinds in the node's own manifests.

@@ -239,7 +239,7 @@ func removeStale(all []hierarchy) {
 		tops, _ := filepath.Glob(h.group(cgroupPrefix + "*"))
 		for _, top := range tops {
 			info, err := os.Stat(top)
-			if err != nil || time.Since(info.ModTime()) < time.Minute {
+			if err != nil || time.Since(info.ModTime()) < 10*time.Second {
 				continue
 			}
 			count, _ := os.ReadFile(filepath.Join(top, "pids.current"))

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,9 +87,11 @@ func prepare(o *options) (*cluster, error) {
 			return nil, err
 		}
 	}
-	// One of an earlier run would look as if this one were up.
-	if err := os.Remove(o.kubeconfig); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+	// Those of an earlier run would look as if this one were up.
+	for _, stale := range []string{o.kubeconfig, c.dir("ready")} {
+		if err := os.Remove(stale); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
 	}
 	resolv, err := os.ReadFile("/etc/resolv.conf")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -168,6 +171,9 @@ func (c *cluster) start(ctx context.Context, begin time.Time) error {
 	if err := <-images; err != nil {
 		return err
 	}
+	if err := api.forgetReady(ctx, c.node); err != nil {
+		return err
+	}
 	if err := c.startKubelet(); err != nil {
 		return err
 	}
@@ -184,14 +190,22 @@ func (c *cluster) start(ctx context.Context, begin time.Time) error {
 		return err
 	}
 	passed("node Ready")
-	err = await(ctx, nodePatience, "the name service", func() bool {
-		return api.condition(ctx, resources["Deployment"]+"coredns", "Available")
-	})
-	if err != nil {
+	if err := await(ctx, nodePatience, "the name service", func() bool { return resolves(ctx) }); err != nil {
 		return err
 	}
 	passed("name service ready")
-	return nil
+	return os.WriteFile(c.dir("ready"), nil, 0o600)
+}
+
+// resolves asks the cluster's name service as pods do, through its service address.
+func resolves(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(dnsService, "53"))
+	}}
+	addresses, err := resolver.LookupHost(ctx, "kubernetes.default.svc.cluster.local.")
+	return err == nil && slices.Contains(addresses, apiService)
 }
 
 // publish hands out the administrator's kubeconfig, which says to whoever waits that the cluster is up.
