@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +28,7 @@ const usage = `usage: lab/run COMMAND
 
   cluster up           start a Kubernetes cluster on this machine, and the lab with it
   cluster kubeconfig   print the path of the cluster's kubeconfig
+  cluster registry     print the address of the registry, for it and the engine the same
   cluster down         stop the cluster; its state stays
 
 SLIPWAY_LAB=NAME selects another instance: an engine and a cluster with state of their own beside
@@ -81,6 +83,9 @@ func main() {
 		err = lab.ClusterDown(ctx)
 	case len(args) == 2 && args[0] == "cluster" && args[1] == "kubeconfig":
 		err = lab.ClusterKubeconfig(os.Stdout)
+	case len(args) == 2 && args[0] == "cluster" && args[1] == "registry":
+		r, _ := lab.registry.Record()
+		fmt.Println(r.Address)
 	case len(args) == 1 && args[0] == "down":
 		err = lab.Down(ctx)
 	case len(args) == 1 && args[0] == "clean":
@@ -115,7 +120,9 @@ func (l *Lab) Exec(args []string) error {
 		"_EXPERIMENTAL_DAGGER_RUNNER_HOST": "unix://" + l.engine.socket(),
 		"DO_NOT_TRACK":                     "1",
 		"DAGGER_NO_NAG":                    "1",
-		"PATH":                             filepath.Join(l.steps.Part(daggerPrograms), "bin") + ":" + os.Getenv("PATH"),
+		"PATH": strings.Join([]string{
+			filepath.Join(l.steps.Part(daggerPrograms), "bin"), l.steps.Part(kubectlProgram), os.Getenv("PATH"),
+		}, ":"),
 	}
 	// The lab's CLI has no live terminal UI.
 	if os.Getenv("DAGGER_PROGRESS") == "" {

@@ -94,11 +94,7 @@ configs:
   override_path = true
   skip_verify = true
 `,
-		"registry:5000/hosts.toml": `server = "https://registry:5000"
-
-[host."http://registry:5000"]
-  capabilities = ["pull", "resolve"]
-`,
+		"registry:5000/hosts.toml": "server = \"http://registry:5000\"\n",
 		"_default/hosts.toml": `
 [host."https://mirror.example"]
   capabilities = ["pull", "resolve"]

@@ -86,6 +86,12 @@ func (r *registries) hosts() (map[string]string, error) {
 				return nil, fmt.Errorf("mirror of %s: %q must be http://HOST or https://HOST", name, endpoint)
 			}
 			u.Path = strings.TrimSuffix(u.Path, "/")
+			if u.Host == name { // the registry itself, over HTTP: there is no other to fall back on
+				b.Reset()
+				fmt.Fprintf(&b, "server = %q\n", u)
+				b.WriteString(r.Configs[u.Host].tls(""))
+				break
+			}
 			fmt.Fprintf(&b, "\n[host.%q]\n  capabilities = [\"pull\", \"resolve\"]\n", u)
 			if u.Path != "" {
 				b.WriteString("  override_path = true\n")
