@@ -202,12 +202,18 @@ func (s *Slipway) sourceURL(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
+	module := modulePath(mod)
+	if host, _, _ := strings.Cut(module, "/"); strings.Contains(host, ".") {
+		return "https://" + module
+	}
+	return ""
+}
+
+// modulePath is what a go.mod file calls its module.
+func modulePath(mod string) string {
 	for line := range strings.Lines(mod) {
 		if module, ok := strings.CutPrefix(line, "module "); ok {
-			module = strings.Trim(strings.TrimSpace(module), `"`)
-			if host, _, _ := strings.Cut(module, "/"); strings.Contains(host, ".") {
-				return "https://" + module
-			}
+			return strings.Trim(strings.TrimSpace(module), `"`)
 		}
 	}
 	return ""

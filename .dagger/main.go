@@ -1,12 +1,12 @@
-// Slipway takes a Go web service from source to a container image that was
-// tested as it will run, and to manifests that name this very image.
+// Slipway takes a Go web service from source to a verified rollout on any
+// Kubernetes cluster.
 //
-// The usual order is: test, publish, manifests. Each function also stands
-// alone, and each does the same on a laptop and on a CI runner.
+// The usual order is: test, publish, deploy. Each function also stands alone,
+// and each does the same on a laptop and on a CI runner.
 //
 //	dagger call test
-//	dagger call serve up --ports 8080:8080
 //	dagger call publish --address ghcr.io/acme/hello
+//	dagger call deploy --kubeconfig file:$HOME/.kube/config --image ghcr.io/acme/hello@sha256:…
 //
 // Every function works on any Go service: say where with --source and
 // --package before the function's name.
@@ -23,7 +23,7 @@ import (
 	"dagger/slipway/internal/dagger"
 )
 
-// Slipway builds, tests, serves and publishes one Go web service.
+// Slipway builds, tests, publishes and deploys one Go web service.
 type Slipway struct {
 	// +private
 	Source *dagger.Directory
@@ -41,6 +41,10 @@ type Slipway struct {
 	GoImage string
 	// +private
 	KubectlImage string
+	// +private
+	ClusterImage string
+	// +private
+	RegistryImage string
 }
 
 // New takes what is common to all functions. Its arguments are one struct since
@@ -81,10 +85,18 @@ func New(args struct {
 	//
 	// +default="golang:1.26.8"
 	GoImage string
-	// Image with kubectl, which renders the manifests.
+	// Image with kubectl, which renders the manifests and talks to clusters.
 	//
 	// +default="registry.k8s.io/kubectl:v1.36.3"
 	KubectlImage string
+	// Image of the throwaway cluster.
+	//
+	// +default="rancher/k3s:v1.36.3-k3s1"
+	ClusterImage string
+	// Image of the throwaway registry that e2e publishes to.
+	//
+	// +default="registry:3.1.1"
+	RegistryImage string
 }) (*Slipway, error) {
 	if args.Port < 1 || args.Port > 65535 {
 		return nil, fmt.Errorf("--port %d is not a TCP port: give one from 1 to 65535", args.Port)
@@ -94,13 +106,15 @@ func New(args struct {
 		return nil, fmt.Errorf("--package %q is not a directory inside the source: give one like ./cmd/api", args.Package)
 	}
 	return &Slipway{
-		Source:       args.Source,
-		Package:      "./" + pkg,
-		Manifest:     args.Manifests,
-		Port:         args.Port,
-		Version:      args.Version,
-		Tags:         args.Tags,
-		GoImage:      args.GoImage,
-		KubectlImage: args.KubectlImage,
+		Source:        args.Source,
+		Package:       "./" + pkg,
+		Manifest:      args.Manifests,
+		Port:          args.Port,
+		Version:       args.Version,
+		Tags:          args.Tags,
+		GoImage:       args.GoImage,
+		KubectlImage:  args.KubectlImage,
+		ClusterImage:  args.ClusterImage,
+		RegistryImage: args.RegistryImage,
 	}, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,14 +12,17 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"sigs.k8s.io/yaml"
-
-	"dagger/slipway/internal/dagger"
 )
+
+// originAnnotation is where kustomize notes the file that an object came from.
+const originAnnotation = "config.kubernetes.io/origin"
 
 // Render the Kubernetes manifests, with the image pinned by digest.
 //
 // Returns YAML that is ready for kubectl apply -f -. An image without a digest is
-// refused: what was tested must be what runs.
+// refused: what was tested must be what runs. So are manifests that do not fit
+// together, as a Service that selects no pod or a probe on a port that is not
+// there; each finding names file, object and field.
 //
 //	dagger call manifests --image ghcr.io/acme/hello@sha256:…
 func (s *Slipway) Manifests(
@@ -29,61 +33,164 @@ func (s *Slipway) Manifests(
 	//
 	// +optional
 	imageName string,
-	// Directory to render, below the manifests directory: base, or overlays/<name>.
+	// Directory to render, below the manifests directory: base, or the name of one
+	// in overlays.
 	//
 	// +default="base"
 	overlay string,
+	// Namespace to set on all objects. Default: as the manifests say.
+	//
+	// +optional
+	namespace string,
 ) (string, error) {
-	ref, err := name.NewDigest(image)
-	if err != nil {
-		return "", fmt.Errorf("--image %q names no digest: give repository@sha256:…, which is what publish returns", image)
-	}
-	there, err := s.Manifest.Exists(ctx, path.Join(overlay, "kustomization.yaml"))
+	r, err := s.render(ctx, image, imageName, overlay, namespace)
 	if err != nil {
 		return "", err
 	}
-	if !there {
-		return "", fmt.Errorf("there is no %s/kustomization.yaml in the manifests directory", path.Clean(overlay))
+	request, err := json.Marshal(request{Objects: r.objects, Files: r.files, Namespace: namespace})
+	if err != nil {
+		return "", err
 	}
-	if imageName == "" {
-		plain, err := s.kustomize(ctx, s.Manifest, overlay)
+	_, err = dag.Container().From(s.KubectlImage).
+		WithMountedFile("/rollout", s.helper("rollout")).
+		WithNewFile("/request.json", string(request)).
+		WithExec([]string{"/rollout", "check", "/request.json"}).
+		Sync(ctx)
+	if err != nil {
+		return "", execCause(err)
+	}
+	documents := make([]string, len(r.objects))
+	for i, o := range r.objects {
+		text, err := yaml.Marshal(o)
 		if err != nil {
 			return "", err
 		}
+		documents[i] = string(text)
+	}
+	return strings.Join(documents, "---\n"), nil
+}
+
+// rendered is what kustomize makes of the manifests.
+type rendered struct {
+	objects []map[string]any
+	files   map[string]string // Kind/name to the file it came from
+}
+
+// namespace is the one the objects name, "" if none does.
+func (r rendered) namespace() string {
+	for _, o := range r.objects {
+		metadata, _ := o["metadata"].(map[string]any)
+		if ns, _ := metadata["namespace"].(string); ns != "" {
+			return ns
+		}
+	}
+	return ""
+}
+
+// render has kustomize render an overlay with the image and, unless empty, the
+// namespace set.
+func (s *Slipway) render(ctx context.Context, image, imageName, overlay, namespace string) (rendered, error) {
+	ref, err := name.NewDigest(image)
+	if err != nil {
+		return rendered{}, fmt.Errorf("--image %q names no digest: give repository@sha256:…, which is what publish returns", image)
+	}
+	dir, err := s.overlay(ctx, overlay)
+	if err != nil {
+		return rendered{}, err
+	}
+	if imageName == "" {
+		plain, err := s.kustomize(ctx, map[string]any{"resources": []string{path.Join("..", dir)}})
+		if err != nil {
+			return rendered{}, err
+		}
 		if imageName, err = onlyImage(plain); err != nil {
-			return "", err
+			return rendered{}, err
 		}
 	}
 	repository, _, _ := strings.Cut(image, "@")
-	pin, err := yaml.Marshal(map[string]any{
-		"resources": []string{path.Join("..", overlay)},
-		"images":    []map[string]string{{"name": imageName, "newName": repository, "digest": ref.DigestStr()}},
-	})
+	kustomization := map[string]any{
+		"resources":     []string{path.Join("..", dir)},
+		"images":        []map[string]string{{"name": imageName, "newName": repository, "digest": ref.DigestStr()}},
+		"buildMetadata": []string{"originAnnotations"},
+	}
+	if namespace != "" {
+		kustomization["namespace"] = namespace
+	}
+	r := rendered{files: map[string]string{}}
+	if r.objects, err = s.kustomize(ctx, kustomization); err != nil {
+		return rendered{}, err
+	}
+	for _, o := range r.objects {
+		metadata, _ := o["metadata"].(map[string]any)
+		annotations, _ := metadata["annotations"].(map[string]any)
+		origin, _ := annotations[originAnnotation].(string)
+		delete(annotations, originAnnotation)
+		if len(annotations) == 0 {
+			delete(metadata, "annotations")
+		}
+		var from struct{ Path string }
+		if yaml.Unmarshal([]byte(origin), &from) == nil && from.Path != "" {
+			r.files[fmt.Sprintf("%v/%v", o["kind"], metadata["name"])] = strings.TrimPrefix(from.Path, "../")
+		}
+	}
+	return r, nil
+}
+
+// overlay finds the directory that an overlay's name means.
+func (s *Slipway) overlay(ctx context.Context, overlay string) (string, error) {
+	for _, dir := range []string{overlay, path.Join("overlays", overlay)} {
+		there, err := s.Manifest.Exists(ctx, path.Join(dir, "kustomization.yaml"))
+		if err != nil || there {
+			return dir, err
+		}
+	}
+	files, err := s.Manifest.Glob(ctx, "**/kustomization.yaml")
 	if err != nil {
 		return "", err
 	}
-	return s.kustomize(ctx, s.Manifest.WithNewFile(".slipway/kustomization.yaml", string(pin)), ".slipway")
+	names := make([]string, len(files))
+	for i, file := range files {
+		names[i] = strings.TrimPrefix(path.Dir(file), "overlays/")
+	}
+	return "", fmt.Errorf("there is no overlay %q in the manifests directory; there are: %s", overlay, strings.Join(names, ", "))
 }
 
-// kustomize renders one directory of dir.
-func (s *Slipway) kustomize(ctx context.Context, dir *dagger.Directory, overlay string) (string, error) {
+// kustomize renders a kustomization that stands beside base and overlays.
+func (s *Slipway) kustomize(ctx context.Context, kustomization map[string]any) ([]map[string]any, error) {
+	const dir = ".slipway"
+	text, err := yaml.Marshal(kustomization)
+	if err != nil {
+		return nil, err
+	}
+	// Into a file: manifests may hold secrets, and standard output is in every log.
 	out, err := dag.Container().From(s.KubectlImage).
-		WithMountedDirectory("/manifests", dir).
-		WithExec([]string{"kubectl", "kustomize", path.Join("/manifests", overlay)}).
-		Stdout(ctx)
-	return out, execCause(err)
+		WithUser("0:0").
+		WithMountedDirectory("/manifests", s.Manifest.WithNewFile(dir+"/kustomization.yaml", string(text))).
+		WithExec([]string{"kubectl", "kustomize", "/manifests/" + dir, "--output=/rendered.yaml"}).
+		File("/rendered.yaml").
+		Contents(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("kustomize cannot render the manifests:\n%w", execCause(err))
+	}
+	var objects []map[string]any
+	for document := range strings.SplitSeq(out, "\n---\n") {
+		var o map[string]any
+		if err := yaml.Unmarshal([]byte(document), &o); err != nil {
+			return nil, err
+		}
+		if len(o) > 0 {
+			objects = append(objects, o)
+		}
+	}
+	return objects, nil
 }
 
-// onlyImage returns the name of the one image that the rendered manifests run,
-// without tag and digest.
-func onlyImage(rendered string) (string, error) {
+// onlyImage returns the name of the one image that the objects run, without tag
+// and digest.
+func onlyImage(objects []map[string]any) (string, error) {
 	names := map[string]bool{}
-	for document := range strings.SplitSeq(rendered, "\n---\n") {
-		var object any
-		if err := yaml.Unmarshal([]byte(document), &object); err != nil {
-			return "", err
-		}
-		collectImages(object, names)
+	for _, o := range objects {
+		collectImages(o, names)
 	}
 	switch sorted := slices.Sorted(maps.Keys(names)); len(sorted) {
 	case 0:

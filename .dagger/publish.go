@@ -123,7 +123,8 @@ func (s *Slipway) Publish(
 	return repo.Name() + "@" + digest.String(), nil
 }
 
-// notInTag is what a version may hold and a tag may not, as the + of 1.2.3+build.
+// notInTag is what a version may hold and neither a tag nor a label may, as the +
+// of 1.2.3+build.
 var notInTag = regexp.MustCompile(`[^\w.-]`)
 
 func nameOptions(plainHTTP bool) []name.Option {

@@ -48,11 +48,7 @@ func (s *Slipway) Smoke(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	helper := s.golang().
-		WithMountedDirectory("/src", dag.CurrentModule().Source().Directory("smoke")).
-		WithEnvVariable("CGO_ENABLED", "0").
-		WithExec([]string{"go", "build", "-trimpath", "-buildvcs=false", "-o", "/smoke", "."}).
-		File("/smoke")
+	helper := s.helper("smoke")
 	service := ctr.
 		// The helper reports a service that never listens; Dagger would wait for it.
 		WithExposedPort(s.Port, dagger.ContainerWithExposedPortOpts{ExperimentalSkipHealthcheck: true}).
@@ -76,6 +72,16 @@ func (s *Slipway) Smoke(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("the service does not answer as it should:\n%w", execCause(err))
 	}
 	return out, nil
+}
+
+// helper compiles one of the programs that work inside containers, in place of
+// the shell scripts that these containers have no shell for.
+func (s *Slipway) helper(name string) *dagger.File {
+	return s.golang().
+		WithMountedDirectory("/src", dag.CurrentModule().Source().Directory("helpers")).
+		WithEnvVariable("CGO_ENABLED", "0").
+		WithExec([]string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", "/out/", "./" + name}).
+		File("/out/" + name)
 }
 
 // questions returns the service's smoke.yaml as JSON.

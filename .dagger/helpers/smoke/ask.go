@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,78 +10,31 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"slipway/helpers/questions"
 )
 
 const (
 	startLimit = 60 * time.Second // for the service to accept its first connection
 	replyLimit = 10 * time.Second // for one answer
 	exitLimit  = 60 * time.Second // from SIGTERM to the end of the process
-	bodyLimit  = 1 << 20          // bytes of an answer that are compared
 
 	// drainPause lets the service read the first half of a request before SIGTERM
 	// is sent, and begin its shutdown before the second half arrives.
 	drainPause = 500 * time.Millisecond
 )
 
-// questions is the service's smoke.yaml, as JSON.
-type questions struct {
-	Requests []request `json:"requests"`
-	Drain    bool      `json:"drain"`
-}
-
-// request is one question and the answer it must have. What is zero is not
-// looked at, but an answer of 500 and above is always wrong unless asked for.
-type request struct {
-	Method      string            `json:"method"`
-	Path        string            `json:"path"`
-	Status      int               `json:"status"`
-	Headers     map[string]string `json:"headers"`
-	Body        *string           `json:"body"`
-	BodyMatches string            `json:"bodyMatches"`
-
-	pattern *regexp.Regexp // of BodyMatches
-}
-
-func (q request) String() string { return q.Method + " " + q.Path }
-
-// read refuses what it does not understand: a misspelt field would be a
-// question that is never asked.
-func read(file string) (questions, error) {
-	var q questions
-	f, err := os.Open(file)
-	if err != nil {
-		return q, err
-	}
-	defer f.Close()
-	dec := json.NewDecoder(f)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&q); err != nil {
-		return q, fmt.Errorf("smoke.yaml: %w", err)
-	}
-	if len(q.Requests) == 0 {
-		return q, errors.New("smoke.yaml: it has no requests")
-	}
-	for i := range q.Requests {
-		r := &q.Requests[i]
-		r.Method = cmp.Or(r.Method, http.MethodGet)
-		if !strings.HasPrefix(r.Path, "/") {
-			return q, fmt.Errorf("smoke.yaml: request %d: path %q does not begin with /", i+1, r.Path)
-		}
-		if r.pattern, err = regexp.Compile(r.BodyMatches); err != nil {
-			return q, fmt.Errorf("smoke.yaml: %s: bodyMatches: %w", r, err)
-		}
-	}
-	return q, nil
-}
-
 // ask puts the questions to the service, writes one line for each to w and
 // returns every wrong answer, the service's last log lines before them.
 func ask(w io.Writer, service, control, file string) error {
-	q, err := read(file)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	q, err := questions.Parse(string(text))
 	if err != nil {
 		return err
 	}
@@ -103,7 +55,7 @@ func ask(w io.Writer, service, control, file string) error {
 		}
 	}
 	for _, r := range q.Requests {
-		answer, problems := r.put(service)
+		answer, problems := r.Put(nil, service)
 		row(r.String(), answer, problems)
 	}
 	if q.Drain {
@@ -137,49 +89,6 @@ func started(service, control string) error {
 			return fmt.Errorf("the service did not listen on port %s within %s (is it another port? see --port)", u.Port(), startLimit)
 		}
 	}
-}
-
-// put asks one question and returns the answer in short and what is wrong with it.
-func (q request) put(service string) (string, []string) {
-	req, err := http.NewRequest(q.Method, service+q.Path, nil)
-	if err != nil {
-		return "not sent", []string{err.Error()}
-	}
-	client := http.Client{
-		Timeout:       replyLimit,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	start := time.Now()
-	resp, err := client.Do(req)
-	if err != nil {
-		return "no answer", []string{err.Error()}
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, bodyLimit))
-	if err != nil {
-		return resp.Status, []string{"the body broke off: " + err.Error()}
-	}
-
-	var problems []string
-	expect := func(ok bool, what string, want, got any) {
-		if !ok {
-			problems = append(problems, fmt.Sprintf("expected %s %v, got %v", what, want, got))
-		}
-	}
-	if q.Status != 0 {
-		expect(resp.StatusCode == q.Status, "status", q.Status, resp.StatusCode)
-	} else {
-		expect(resp.StatusCode < 500, "status", "below 500", resp.StatusCode)
-	}
-	for name, want := range q.Headers {
-		got := strings.Join(resp.Header.Values(name), ", ")
-		expect(got == want, "header "+name, fmt.Sprintf("%q", want), fmt.Sprintf("%q", got))
-	}
-	if q.Body != nil {
-		expect(string(body) == *q.Body, "body", fmt.Sprintf("%q", *q.Body), excerpt(body))
-	}
-	expect(q.pattern.Match(body), "a body that matches", q.BodyMatches, excerpt(body))
-	return fmt.Sprintf("%d, %d bytes, %.1f ms", resp.StatusCode, len(body), float64(time.Since(start).Microseconds())/1000), problems
 }
 
 // drain sends half a request, has the service told to stop, sends the other
@@ -246,12 +155,4 @@ func failure(control string, wrong []string) error {
 		text = "\nthe service's last log lines:\n  " + strings.Join(s.Log, "\n  ")
 	}
 	return errors.New(text + "\n\n" + strings.Join(wrong, "\n"))
-}
-
-// excerpt quotes the start of a body, for one line of a terminal.
-func excerpt(body []byte) string {
-	if len(body) > 200 {
-		return fmt.Sprintf("%q… (%d bytes)", body[:200], len(body))
-	}
-	return fmt.Sprintf("%q", body)
 }

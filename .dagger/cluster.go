@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"path"
+	"regexp"
+
+	"dagger/slipway/internal/dagger"
+)
+
+const (
+	clusterPort = 6443
+	// clusterAlias is what other containers call the cluster's node.
+	clusterAlias = "cluster"
+	// registryAlias is what the cluster's node calls a registry beside it.
+	registryAlias = "registry"
+	// kubeconfigPath is in a cache volume, since nothing else is seen from outside
+	// a service that runs.
+	kubeconfigPath = "/etc/slipway/kubeconfig"
+)
+
+// startCluster starts k3s. Where control groups are version 2, processes must
+// first leave the root group, or k3s cannot pass controllers on to its pods. The
+// kubeconfig of an earlier start is of no use to anyone.
+const startCluster = `set -eu
+rm -f ` + kubeconfigPath + `
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+	mkdir -p /sys/fs/cgroup/init
+	xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs || :
+	sed -e 's/ / +/g' -e 's/^/+/' < /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
+fi
+exec k3s server --write-kubeconfig ` + kubeconfigPath + ` --private-registry /etc/registries.yaml \
+	--tls-san ` + clusterAlias + ` --disable traefik,metrics-server,local-storage --snapshotter native
+`
+
+const registries = `mirrors:
+  "` + registryAlias + `:5000":
+    endpoint: ["http://` + registryAlias + `:5000"]
+`
+
+// Cluster is a Kubernetes cluster of one node that lives as long as somebody
+// uses it.
+type Cluster struct {
+	// +private
+	Name string
+	// +private
+	Image string
+	// +private
+	Registry *dagger.Service
+}
+
+// A throwaway Kubernetes cluster of one node, to try things out.
+//
+// It runs k3s as a service of the Dagger engine and keeps nothing: with the last
+// user all of it is gone.
+//
+//	dagger call cluster server up --ports 6443:6443
+//	dagger call cluster kubeconfig export --path kubeconfig
+//	dagger call deploy --kubeconfig file:kubeconfig --api-server tcp://127.0.0.1:6443 --image …
+func (s *Slipway) Cluster(
+	// Clusters of different names are different clusters.
+	//
+	// +default="slipway"
+	name string,
+	// Registry that the cluster's node is to reach, over HTTP, as registry:5000.
+	//
+	// +optional
+	registry *dagger.Service,
+) (*Cluster, error) {
+	if !regexp.MustCompile(`^[a-z0-9-]{1,40}$`).MatchString(name) {
+		return nil, fmt.Errorf("--name %q: a cluster is named with lower-case letters, digits and dashes, 40 at most", name)
+	}
+	return &Cluster{Name: name, Image: s.ClusterImage, Registry: registry}, nil
+}
+
+func (c *Cluster) shared() *dagger.CacheVolume {
+	return dag.CacheVolume("slipway-cluster-" + c.Name)
+}
+
+// Run the cluster; its API server listens on port 6443.
+//
+//	dagger call cluster server up --ports 6443:6443
+//
+// +up
+func (c *Cluster) Server() *dagger.Service {
+	ctr := dag.Container().From(c.Image).
+		// Pods cannot run from an overlay on an overlay.
+		WithMountedTemp("/var/lib/rancher").
+		WithMountedTemp("/var/lib/kubelet").
+		WithMountedTemp("/run").
+		WithMountedCache(path.Dir(kubeconfigPath), c.shared()).
+		WithMountedTemp("/var/log").
+		WithMountedTemp("/tmp").
+		WithNewFile("/etc/registries.yaml", registries).
+		WithEnvVariable("SLIPWAY_CLUSTER", c.Name).
+		WithExposedPort(clusterPort)
+	if c.Registry != nil {
+		ctr = ctr.WithServiceBinding(registryAlias, c.Registry)
+	}
+	return ctr.AsService(dagger.ContainerAsServiceOpts{
+		Args:                     []string{"sh", "-c", startCluster},
+		InsecureRootCapabilities: true,
+	})
+}
+
+// The administrator's kubeconfig of the cluster that runs now.
+//
+// Waits a minute for the cluster to start; fails if none does. Its API server
+// is https://127.0.0.1:6443.
+//
+//	dagger call cluster kubeconfig export --path kubeconfig
+//
+// +cache="never"
+func (c *Cluster) Kubeconfig(ctx context.Context) (*dagger.File, error) {
+	ctr, err := c.await(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ctr.
+		WithExec([]string{"install", "-m", "600", kubeconfigPath, "/kubeconfig.yaml"}).
+		File("/kubeconfig.yaml").
+		WithName("kubeconfig"), nil
+}
+
+// await waits for the cluster's kubeconfig, which it writes once its API server
+// answers. It never gets on standard output, which is in every log.
+func (c *Cluster) await(ctx context.Context) (*dagger.Container, error) {
+	const await = `for i in $(seq 600); do [ ! -s ` + kubeconfigPath + ` ] || exit 0; sleep 0.1; done; exit 1`
+	ctr, err := dag.Container().From(c.Image).
+		WithMountedCache(path.Dir(kubeconfigPath), c.shared()).
+		WithEnvVariable("SLIPWAY_CALL", rand.Text()).
+		WithExec([]string{"sh", "-c", await}).
+		Sync(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s has written no kubeconfig within a minute: start it with dagger call cluster server up", c.Name)
+	}
+	return ctr, nil
+}

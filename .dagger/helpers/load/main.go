@@ -1,0 +1,67 @@
+// Load sends requests at a steady rate until it is asked how they went: GET on
+// its own port 8080 ends the load and answers with the figures, as JSON.
+//
+//	load URL REQUESTS-PER-SECOND
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+)
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: load URL REQUESTS-PER-SECOND")
+		os.Exit(2)
+	}
+	rate, err := strconv.Atoi(os.Args[2])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	target := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: os.Args[1]})
+
+	// Half of the requests reuse connections, half come with a new one each: a
+	// rollout can break either alone.
+	attackers := []*vegeta.Attacker{
+		vegeta.NewAttacker(vegeta.KeepAlive(true), vegeta.Timeout(10*time.Second)),
+		vegeta.NewAttacker(vegeta.KeepAlive(false), vegeta.Timeout(10*time.Second)),
+	}
+	metrics := make([]vegeta.Metrics, len(attackers))
+	var done sync.WaitGroup
+	for i, a := range attackers {
+		done.Go(func() {
+			pace := vegeta.Rate{Freq: rate / len(attackers), Per: time.Second}
+			for result := range a.Attack(target, pace, 0, "") {
+				metrics[i].Add(result)
+			}
+		})
+	}
+	err = http.ListenAndServe(":8080", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for _, a := range attackers {
+			a.Stop()
+		}
+		done.Wait()
+		type figures struct {
+			Requests uint64
+			Failed   uint64
+			P99      string
+			Errors   []string
+		}
+		var all []figures
+		for _, m := range metrics {
+			m.Close()
+			all = append(all, figures{m.Requests, m.Requests - uint64(m.StatusCodes["200"]), m.Latencies.P99.String(), m.Errors})
+		}
+		_ = json.NewEncoder(w).Encode(all)
+	}))
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}

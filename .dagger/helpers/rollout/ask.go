@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"slipway/helpers/questions"
+)
+
+// ask puts the questions of smoke.yaml to the release through its Service, by
+// way of the API server, and returns one line for each.
+func (c *cluster) ask(ctx context.Context, r record) (string, error) {
+	service, port := front(r)
+	if service == nil {
+		say("no Service leads to port %d of the pods: nothing to ask", r.Port)
+		return "", nil
+	}
+	q, err := questions.Parse(r.Smoke)
+	if err != nil {
+		return "", err
+	}
+	base := fmt.Sprintf("%s/api/v1/namespaces/%s/services/%s:%s/proxy", proxyURL, c.namespace, service.name(), port)
+	for start := time.Now(); ; {
+		var text strings.Builder
+		var wrong []string
+		table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+		for _, request := range q.Requests {
+			answer, problems := request.Put(c.proxy, base)
+			if len(problems) == 0 {
+				fmt.Fprintf(table, "ok\t%s\t%s\n", request, answer)
+			} else {
+				fmt.Fprintf(table, "FAILED\t%s\t%s\n", request, answer)
+			}
+			for _, p := range problems {
+				wrong = append(wrong, fmt.Sprintf("%s: %s", request, p))
+			}
+		}
+		_ = table.Flush() // into memory
+		if len(wrong) == 0 {
+			say("%s answers %d of %d questions as it should", service, len(q.Requests), len(q.Requests))
+			return text.String() + "\n", nil
+		}
+		if time.Since(start) > smokePatience {
+			detail := strings.Split(strings.TrimSpace(text.String()), "\n")
+			for _, line := range wrong[1:] {
+				detail = append(detail, line)
+			}
+			return "", &verdict{
+				cause:  fmt.Sprintf("%s is ready but answers wrongly: %s", service, wrong[0]),
+				detail: detail,
+				advice: "see smoke.yaml for what is asked; the same questions are put here by: dagger call smoke",
+			}
+		}
+		if !pause(ctx, 500*time.Millisecond) {
+			return "", context.Cause(ctx)
+		}
+	}
+}
+
+// front is the Service that leads to the port on which the release's image
+// listens, and the name or number of the Service's port; nil if there is none.
+func front(r record) (object, string) {
+	for _, s := range r.Objects {
+		selector, _ := s.at("spec", "selector").(map[string]any)
+		if s.kind() != "Service" || len(selector) == 0 {
+			continue
+		}
+		for _, w := range selected(r.Objects, selector) {
+			ports, _ := s.at("spec", "ports").([]any)
+			for _, p := range ports {
+				p, _ := p.(map[string]any)
+				target := p["targetPort"]
+				if target == nil {
+					target = p["port"]
+				}
+				if containerPort(w, target) == r.Port {
+					return s, fmt.Sprint(p["port"])
+				}
+			}
+		}
+	}
+	return nil, ""
+}
+
+func contains(labels, selector map[string]any) bool {
+	for k, v := range selector {
+		if labels[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// containerPort resolves a Service's target port, a number or a name, in a
+// workload's pod template.
+func containerPort(w object, target any) int {
+	if n, ok := target.(float64); ok {
+		return int(n)
+	}
+	for _, ctr := range containersOf(podSpec(w))["containers"] {
+		ports, _ := ctr["ports"].([]any)
+		for _, p := range ports {
+			p, _ := p.(map[string]any)
+			if n, ok := p["containerPort"].(float64); ok && p["name"] == target {
+				return int(n)
+			}
+		}
+	}
+	return 0
+}

@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+func deploy(ctx context.Context, c *cluster, req request) error {
+	there, err := c.enter(ctx)
+	if err != nil {
+		return err
+	}
+	objects := c.prepare(req)
+	rights, err := c.rightsFor(objects, req.Smoke)
+	if err != nil {
+		return err
+	}
+	if !there {
+		rights = append(rights, right{"create", "", "namespaces", "", ""}, right{"patch", "", "namespaces", "", ""})
+	}
+	if err := c.may(ctx, rights); err != nil {
+		return err
+	}
+	refused := func() error {
+		if err := c.refusals(ctx, req, objects); err != nil {
+			return fmt.Errorf("the cluster would not take the manifests:\n%w", err)
+		}
+		return nil
+	}
+	// Objects of a namespace can only be judged once it is there.
+	switch {
+	case there:
+		if err := refused(); err != nil {
+			return err
+		}
+	case req.DryRun:
+		say("namespace %s is not there yet: deploy makes it first, then has the API server check the manifests", c.namespace)
+	default:
+		if err := c.makeNamespace(ctx, objects); err != nil {
+			return err
+		}
+		if err := refused(); err != nil {
+			return errors.Join(err, c.abandon(ctx))
+		}
+	}
+	say("checked %d objects", len(objects))
+	// Of a deploy this is progress, of a dry run the outcome.
+	out := os.Stderr
+	if req.DryRun {
+		out = os.Stdout
+	}
+	if _, err := c.differences(ctx, out, objects, there); err != nil {
+		return err
+	}
+	if req.DryRun {
+		fmt.Println("\ndry run: nothing was changed")
+		return nil
+	}
+	return c.roll(ctx, req, record{
+		Image: req.Image, Revision: req.Revision, Version: req.Version,
+		Objects: objects, Smoke: req.Smoke, Port: req.Port,
+	})
+}
+
+func rollback(ctx context.Context, c *cluster, req request) error {
+	records, err := c.present(ctx)
+	if err != nil {
+		return err
+	}
+	now := serving(records)
+	var target *record
+	for _, r := range slices.Backward(records) {
+		if req.To == r.Number || req.To == 0 && r.Status == superseded && (now == nil || !reflect.DeepEqual(r.Objects, now.Objects)) {
+			target = &r
+			break
+		}
+	}
+	switch {
+	case target == nil && req.To != 0:
+		return fmt.Errorf("release %d of %s is not in the history: see dagger call history", req.To, c.release)
+	case target == nil:
+		return fmt.Errorf("there is no release of %s to go back to that differs from the present one", c.release)
+	case target.Status != superseded && target.Status != deployed:
+		return fmt.Errorf("release %d of %s never served: choose another with --to, see dagger call history", target.Number, c.release)
+	}
+	say("rolling back to release %d (%s)", target.Number, target.Image)
+	again := *target
+	again.Note = fmt.Sprintf("rollback to %d", target.Number)
+	return c.roll(ctx, req, again)
+}
+
+// present is the history of a release that must exist.
+func (c *cluster) present(ctx context.Context) ([]record, error) {
+	if _, err := c.enter(ctx); err != nil {
+		return nil, err
+	}
+	records, err := c.records(ctx)
+	if err == nil && len(records) == 0 {
+		err = fmt.Errorf("there is no release %s in namespace %s: --release and --namespace say which one", c.release, c.namespace)
+	}
+	return records, err
+}
+
+// roll makes r the next release: the cluster ends up serving it, or what served
+// before.
+func (c *cluster) roll(ctx context.Context, req request, r record) error {
+	limit := time.Duration(req.Timeout) * time.Second
+	held, unlock, err := c.lock(ctx, limit)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	records, err := c.records(held)
+	if err != nil {
+		return err
+	}
+	r.Number = 1
+	for _, old := range records {
+		r.Number = old.Number + 1
+		if old.Status == pending {
+			say("release %d was interrupted: going on from there", old.Number)
+		}
+	}
+	r.Status, r.Started = pending, time.Now().UTC()
+	if err := c.save(held, r); err != nil {
+		return fmt.Errorf("note release %d: %w", r.Number, err)
+	}
+	all := append(slices.Clone(records), r)
+
+	checked := time.Since(begin)
+	took, answers, err := c.bring(held, r, req.ForceConflicts, limit)
+	if err != nil {
+		return c.bringBack(held, err, r, records, limit)
+	}
+	for _, old := range records {
+		switch old.Status {
+		case deployed:
+			old.Status = superseded
+		case pending:
+			old.Status, old.Note = failed, "interrupted"
+		default:
+			continue
+		}
+		if err := c.save(held, old); err != nil {
+			return err
+		}
+	}
+	r.Status, r.Ended = deployed, time.Now().UTC()
+	if err := c.save(held, r); err != nil {
+		return err
+	}
+	pruned, err := c.remove(held, without(inventory(all), r.Objects))
+	if err == nil {
+		err = c.gone(held, pruned, removeLimit)
+	}
+	for _, o := range pruned {
+		say("removed %s, which this release no longer has", o)
+	}
+	if err != nil {
+		return fmt.Errorf("release %d serves, but what it no longer has is not all gone: %w\nthe next deploy tries again", r.Number, err)
+	}
+	for _, old := range all[:max(0, len(all)-historyLimit)] {
+		if err := c.forget(held, old); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("%srelease %d of %s serves\n\n", answers, r.Number, c.release)
+	if err := c.describe(held, r); err != nil {
+		return err
+	}
+	fmt.Printf("seconds   checks %.1f, apply %.1f, rollout %.1f, smoke %.1f, all %.1f\n",
+		checked.Seconds(), took[0].Seconds(), took[1].Seconds(), took[2].Seconds(), time.Since(begin).Seconds())
+	return nil
+}
+
+// bring applies a release, waits for its pods and asks its service. It returns
+// how long each of the three took, and what the service answered.
+func (c *cluster) bring(ctx context.Context, r record, force bool, limit time.Duration) (took [3]time.Duration, answers string, err error) {
+	start := time.Now()
+	step := func(i int) {
+		took[i] = time.Since(start)
+		start = time.Now()
+	}
+	for _, o := range r.Objects {
+		if _, err := c.apply(ctx, o, force, false); err != nil {
+			var refused *statusError
+			if errors.As(err, &refused) {
+				lines := explain(o.String(), refused)
+				return took, "", &verdict{cause: lines[0], detail: lines[1:], advice: "change the manifest as the message says"}
+			}
+			return took, "", err
+		}
+	}
+	say("applied %d objects", len(r.Objects))
+	step(0)
+	if err := c.await(ctx, r.Objects, limit); err != nil {
+		return took, "", err
+	}
+	step(1)
+	answers, err = c.ask(ctx, r)
+	step(2)
+	return took, answers, err
+}
+
+// bringBack brings back what served before r, and tells the whole story.
+func (c *cluster) bringBack(ctx context.Context, err error, r record, records []record, limit time.Duration) error {
+	if lost := context.Cause(ctx); lost != nil {
+		return fmt.Errorf("release %d of %s was not finished: %w", r.Number, c.release, lost)
+	}
+	var away *goneError
+	if errors.As(err, &away) {
+		return fmt.Errorf("the API server stopped answering while release %d of %s was rolled out, for longer than %s: %w\n"+
+			"nothing was rolled back: pods that serve go on serving\n"+
+			"next: when it is back, run the same deploy again, which goes on from there", r.Number, c.release, patience, away)
+	}
+	v := &verdict{}
+	if !errors.As(err, &v) {
+		v = &verdict{cause: err.Error(), advice: "deploy again"}
+	}
+	say("failed: %s", v.cause)
+	story := func(outcome string) error {
+		var b strings.Builder
+		for _, line := range v.detail {
+			fmt.Fprintln(&b, line)
+		}
+		if len(v.detail) > 0 {
+			fmt.Fprintln(&b)
+		}
+		fmt.Fprintf(&b, "release %d of %s failed: %s\n%s\nnext: %s", r.Number, c.release, v.cause, outcome, v.advice)
+		return errors.New(b.String())
+	}
+	lost := func(err error) error {
+		return story(fmt.Sprintf("rolling back failed too: %v; what now runs is shown by: dagger call status", err))
+	}
+
+	before := serving(records)
+	everything := inventory(append(slices.Clone(records), r))
+	if before == nil {
+		removed, err := c.remove(ctx, everything)
+		if err == nil {
+			err = c.gone(ctx, removed, removeLimit)
+		}
+		for _, old := range append(slices.Clone(records), r) {
+			if err == nil {
+				err = c.forget(ctx, old)
+			}
+		}
+		if err == nil {
+			err = c.abandon(ctx)
+		}
+		if err != nil {
+			return lost(err)
+		}
+		return story("no release served before it, so all it had made was removed again")
+	}
+
+	say("rolling back to release %d", before.Number)
+	if _, _, err := c.bring(ctx, *before, true, limit); err != nil {
+		return lost(err)
+	}
+	if removed, err := c.remove(ctx, without(everything, before.Objects)); err != nil {
+		return lost(err)
+	} else if err := c.gone(ctx, removed, removeLimit); err != nil {
+		return lost(err)
+	}
+	r.Status, r.Note, r.Ended = failed, v.cause, time.Now().UTC()
+	if err := c.save(ctx, r); err != nil {
+		return lost(err)
+	}
+	return story(fmt.Sprintf("rolled back: release %d serves again (%s)", before.Number, before.Image))
+}
+
+// without is those of all that are not among some.
+func without(all, some []object) []object {
+	return slices.DeleteFunc(slices.Clone(all), func(o object) bool {
+		return slices.ContainsFunc(some, func(s object) bool { return s.id() == o.id() })
+	})
+}

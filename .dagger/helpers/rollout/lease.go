@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+const (
+	leaseDuration = 15 * time.Second // after which the holder counts as dead
+	leaseRenewal  = 4 * time.Second
+	leaseTime     = "2006-01-02T15:04:05.000000Z"
+)
+
+// lease is held by whoever changes the release.
+func (c *cluster) lease() object {
+	return object{
+		"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+		"metadata": map[string]any{
+			"name": "slipway." + c.release, "namespace": c.namespace,
+			"labels": map[string]any{"app.kubernetes.io/managed-by": manager, releaseKey: c.release},
+		},
+	}
+}
+
+// lock takes the lease, waiting while another holds it, for limit at most. The
+// context it returns ends when the lease is lost.
+func (c *cluster) lock(ctx context.Context, limit time.Duration) (context.Context, func(), error) {
+	identity := fmt.Sprintf("%s (%s)", c.kubectl.user, rand.Text()[:6])
+	lease := c.lease()
+	path, err := c.where(lease)
+	if err != nil {
+		return nil, nil, err
+	}
+	collection, err := c.where(object{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": map[string]any{"namespace": c.namespace}})
+	if err != nil {
+		return nil, nil, err
+	}
+	said := ""
+	for start := time.Now(); ; time.Sleep(500 * time.Millisecond) {
+		live, err := c.read(ctx, lease)
+		if err != nil {
+			return nil, nil, err
+		}
+		method, where, next := http.MethodPost, collection, lease
+		if live != nil {
+			method, where, next = http.MethodPut, path, live
+			holder := live.text("spec", "holderIdentity")
+			renewed, _ := time.Parse(leaseTime, live.text("spec", "renewTime"))
+			if time.Since(renewed) < leaseDuration {
+				acquired, _ := time.Parse(leaseTime, live.text("spec", "acquireTime"))
+				since := time.Since(acquired).Round(time.Second)
+				if time.Since(start) > limit {
+					return nil, nil, fmt.Errorf("release %s is being changed by %s, for %s now: nothing was touched; try again when that has ended", c.release, holder, since)
+				}
+				if said != holder {
+					said = holder
+					say("waiting: release %s is being changed by %s, for %s now", c.release, holder, since)
+				}
+				continue
+			}
+		}
+		now := time.Now().UTC().Format(leaseTime)
+		next["spec"] = map[string]any{
+			"holderIdentity": identity, "leaseDurationSeconds": int(leaseDuration.Seconds()),
+			"acquireTime": now, "renewTime": now,
+		}
+		// resourceVersion makes the update fail if another was quicker.
+		err = c.once(ctx, method, where, nil, next, nil)
+		if err == nil {
+			break
+		}
+		if !isReason(err, "Conflict", "AlreadyExists") {
+			return nil, nil, err
+		}
+	}
+
+	held, lost := context.WithCancelCause(ctx)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		ticker := time.NewTicker(leaseRenewal)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-held.Done():
+				return
+			case <-ticker.C:
+			}
+			live, err := c.read(held, lease)
+			if err != nil {
+				continue // do has waited; whoever works meets the same error
+			}
+			if live.text("spec", "holderIdentity") != identity {
+				lost(fmt.Errorf("another took over the release while this one could not renew its lease: %s", live.text("spec", "holderIdentity")))
+				return
+			}
+			live.set(time.Now().UTC().Format(leaseTime), "spec", "renewTime")
+			_ = c.once(held, http.MethodPut, path, nil, live, nil)
+		}
+	}()
+	return held, func() {
+		lost(nil)
+		<-stopped
+		if live, err := c.read(ctx, lease); err == nil && live.text("spec", "holderIdentity") == identity {
+			_ = c.delete(ctx, lease)
+		}
+	}, nil
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// object is any Kubernetes object, as JSON.
+type object map[string]any
+
+// at is the value at a path of fields, nil where there is none.
+func (o object) at(fields ...string) any {
+	var node any = map[string]any(o)
+	for _, f := range fields {
+		m, ok := node.(map[string]any)
+		if !ok {
+			return nil
+		}
+		node = m[f]
+	}
+	return node
+}
+
+func (o object) text(fields ...string) string {
+	s, _ := o.at(fields...).(string)
+	return s
+}
+
+func (o object) version() string   { return o.text("apiVersion") }
+func (o object) kind() string      { return o.text("kind") }
+func (o object) name() string      { return o.text("metadata", "name") }
+func (o object) namespace() string { return o.text("metadata", "namespace") }
+
+// String is Kind/name, as kubectl and people call an object.
+func (o object) String() string { return o.kind() + "/" + o.name() }
+
+// id tells objects apart across versions of a release. The API version does not
+// belong to it: an object that moves from v1beta1 to v1 stays the same.
+func (o object) id() string {
+	group, _, found := strings.Cut(o.version(), "/")
+	if !found {
+		group = ""
+	}
+	return strings.Join([]string{group, o.kind(), o.namespace(), o.name()}, "|")
+}
+
+func (o object) clone() object {
+	text, _ := json.Marshal(o) // came from JSON
+	var c object
+	_ = json.Unmarshal(text, &c)
+	return c
+}
+
+func (o object) set(value string, fields ...string) {
+	node := map[string]any(o)
+	for _, f := range fields[:len(fields)-1] {
+		next, ok := node[f].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			node[f] = next
+		}
+		node = next
+	}
+	node[fields[len(fields)-1]] = value
+}
+
+// convert reads the object as one of the types below.
+func convert[T any](o object) (T, error) {
+	var t T
+	text, err := json.Marshal(o)
+	if err != nil {
+		return t, err
+	}
+	return t, json.Unmarshal(text, &t)
+}
+
+// order is that of applying: what others refer to comes first. Kinds not named
+// here come last, as they are mostly custom resources.
+var order = []string{
+	"Namespace", "NetworkPolicy", "ResourceQuota", "LimitRange", "PodDisruptionBudget",
+	"ServiceAccount", "Secret", "ConfigMap", "StorageClass", "PersistentVolume", "PersistentVolumeClaim",
+	"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding",
+	"Service", "DaemonSet", "Pod", "ReplicaSet", "Deployment", "StatefulSet", "Job", "CronJob",
+	"HorizontalPodAutoscaler", "Ingress",
+}
+
+func sortForApply(objects []object) {
+	rank := func(o object) int {
+		if i := slices.Index(order, o.kind()); i >= 0 {
+			return i
+		}
+		return len(order)
+	}
+	slices.SortStableFunc(objects, func(a, b object) int { return cmp.Compare(rank(a), rank(b)) })
+}

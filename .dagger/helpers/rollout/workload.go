@@ -1,0 +1,392 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	crashLimit = 3 // starts of a container that ended in a crash
+
+	// These may heal by themselves, and mostly do not.
+	pullPatience     = 30 * time.Second // the registry does not answer
+	schedulePatience = 20 * time.Second // no node has room
+	createPatience   = 8 * time.Second  // the API server refuses the pods; or one refers to what is missing
+	smokePatience    = 10 * time.Second // wrong answers, while the cluster spreads the news of new pods
+)
+
+type condition struct{ Type, Status, Reason, Message string }
+
+func find(conditions []condition, kind string) condition {
+	for _, c := range conditions {
+		if c.Type == kind {
+			return c
+		}
+	}
+	return condition{}
+}
+
+type meta struct {
+	Name              string
+	Generation        int64
+	Labels            map[string]string
+	Annotations       map[string]string
+	DeletionTimestamp string
+	OwnerReferences   []struct{ Kind, Name string }
+}
+
+// workload is what Deployment, StatefulSet, DaemonSet and Job have in common here.
+type workload struct {
+	Metadata meta
+	Spec     struct {
+		Replicas    *int
+		Completions *int
+		Selector    struct {
+			MatchLabels      map[string]string
+			MatchExpressions []struct {
+				Key, Operator string
+				Values        []string
+			}
+		}
+	}
+	Status struct {
+		ObservedGeneration                                         int64
+		Replicas, UpdatedReplicas, ReadyReplicas                   int
+		AvailableReplicas, Succeeded                               int
+		CurrentRevision, UpdateRevision                            string
+		DesiredNumberScheduled, UpdatedNumberScheduled             int
+		NumberAvailable, NumberUnavailable, CurrentNumberScheduled int
+		Conditions                                                 []condition
+	}
+}
+
+type containerState struct {
+	Waiting    *struct{ Reason, Message string }
+	Terminated *struct {
+		Reason   string
+		ExitCode int
+		Message  string
+	}
+}
+
+type containerStatus struct {
+	Name         string
+	Ready        bool
+	RestartCount int
+	State        containerState
+	LastState    containerState
+}
+
+type pod struct {
+	Metadata meta
+	Spec     struct{ NodeName string }
+	Status   struct {
+		Phase, Reason, Message                   string
+		Conditions                               []condition
+		ContainerStatuses, InitContainerStatuses []containerStatus
+	}
+}
+
+func (p pod) ready() bool { return find(p.Status.Conditions, "Ready").Status == "True" }
+
+// selector is the workload's as a query takes it.
+func (w workload) selector() string {
+	var terms []string
+	for k, v := range w.Spec.Selector.MatchLabels {
+		terms = append(terms, k+"="+v)
+	}
+	for _, e := range w.Spec.Selector.MatchExpressions {
+		values := "(" + strings.Join(e.Values, ",") + ")"
+		terms = append(terms, map[string]string{
+			"In": e.Key + " in " + values, "NotIn": e.Key + " notin " + values, "Exists": e.Key, "DoesNotExist": "!" + e.Key,
+		}[e.Operator])
+	}
+	slices.Sort(terms)
+	return strings.Join(terms, ",")
+}
+
+// isWorkload says whether an object runs pods that a release has to wait for.
+func isWorkload(o object) bool {
+	return slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet"}, o.kind()) && strings.HasPrefix(o.version(), "apps/") ||
+		o.kind() == "Job" && strings.HasPrefix(o.version(), "batch/")
+}
+
+func (c *cluster) pods(ctx context.Context, selector string) ([]pod, error) {
+	var list struct{ Items []pod }
+	query := url.Values{"labelSelector": {selector}}
+	return list.Items, c.get(ctx, "/api/v1/namespaces/"+c.namespace+"/pods?"+query.Encode(), &list)
+}
+
+// current keeps the pods that the workload's present template made.
+func (c *cluster) current(ctx context.Context, o object, w workload, pods []pod) ([]pod, error) {
+	var label, value string
+	switch o.kind() {
+	case "Deployment":
+		var sets struct{ Items []struct{ Metadata meta } }
+		query := url.Values{"labelSelector": {w.selector()}}
+		if err := c.get(ctx, "/apis/apps/v1/namespaces/"+c.namespace+"/replicasets?"+query.Encode(), &sets); err != nil {
+			return nil, err
+		}
+		const revision = "deployment.kubernetes.io/revision"
+		label, value = "pod-template-hash", "not made yet"
+		for _, s := range sets.Items {
+			if s.Metadata.Annotations[revision] == w.Metadata.Annotations[revision] &&
+				slices.ContainsFunc(s.Metadata.OwnerReferences, func(r struct{ Kind, Name string }) bool { return r.Name == o.name() }) {
+				value = s.Metadata.Labels[label]
+			}
+		}
+	case "StatefulSet":
+		label, value = "controller-revision-hash", w.Status.UpdateRevision
+	case "DaemonSet":
+		label, value = "pod-template-generation", w.Metadata.Annotations["deprecated.daemonset.template.generation"]
+	default:
+		return pods, nil
+	}
+	return slices.DeleteFunc(slices.Clone(pods), func(p pod) bool {
+		return p.Metadata.Labels[label] != value || p.Metadata.DeletionTimestamp != ""
+	}), nil
+}
+
+// observed says whether the status is about the present spec. A Job's says nothing
+// of generations.
+func (w workload) observed(kind string) bool {
+	return kind == "Job" || w.Status.ObservedGeneration >= w.Metadata.Generation
+}
+
+// progress says how far a workload is, in the words of kubectl rollout status.
+func (w workload) progress(kind string) (string, bool) {
+	s := w.Status
+	if !w.observed(kind) {
+		return "not seen by its controller yet", false
+	}
+	switch kind {
+	case "Job":
+		wanted := 1
+		if w.Spec.Completions != nil {
+			wanted = *w.Spec.Completions
+		}
+		return fmt.Sprintf("%d of %d completed", s.Succeeded, wanted), find(s.Conditions, "Complete").Status == "True"
+	case "DaemonSet":
+		return fmt.Sprintf("%d of %d pods updated, %d available", s.UpdatedNumberScheduled, s.DesiredNumberScheduled, s.NumberAvailable),
+			s.UpdatedNumberScheduled >= s.DesiredNumberScheduled && s.NumberAvailable >= s.DesiredNumberScheduled
+	}
+	wanted := 1
+	if w.Spec.Replicas != nil {
+		wanted = *w.Spec.Replicas
+	}
+	text := fmt.Sprintf("%d of %d pods updated, %d available", s.UpdatedReplicas, wanted, s.AvailableReplicas)
+	if old := s.Replicas - s.UpdatedReplicas; old > 0 {
+		text += fmt.Sprintf(", %d old", old)
+	}
+	return text, s.UpdatedReplicas >= wanted && s.Replicas <= s.UpdatedReplicas && s.AvailableReplicas >= wanted
+}
+
+// verdict is why a release cannot be had.
+type verdict struct {
+	cause  string   // one line
+	detail []string // what was seen: states, events, log lines
+	advice string   // what to do about it
+}
+
+func (v *verdict) Error() string { return v.cause }
+
+// await waits for all workloads, reporting progress, and ends early on what
+// cannot heal. The error is a *verdict where the release is to blame.
+func (c *cluster) await(ctx context.Context, objects []object, limit time.Duration) error {
+	waiting := slices.DeleteFunc(slices.Clone(objects), func(o object) bool { return !isWorkload(o) })
+	start := time.Now()
+	said := map[string]string{}
+	since := map[string]time.Time{} // when a state that may heal was first seen
+	for len(waiting) > 0 {
+		for i := 0; i < len(waiting); i++ {
+			o := waiting[i]
+			live, err := c.read(ctx, o)
+			if err != nil {
+				return err
+			}
+			if live == nil {
+				return &verdict{cause: o.String() + " was deleted by somebody while it was rolled out", advice: "find out who, then deploy again"}
+			}
+			w, err := convert[workload](live)
+			if err != nil {
+				return err
+			}
+			text, done := w.progress(o.kind())
+			if done {
+				say("%s: %s", o, text)
+				waiting = slices.Delete(waiting, i, i+1)
+				i--
+				continue
+			}
+			// Before its controller has seen the change, its pods are the ones to be replaced.
+			var pods []pod
+			if w.observed(o.kind()) {
+				if pods, err = c.pods(ctx, w.selector()); err != nil {
+					return err
+				}
+				if pods, err = c.current(ctx, o, w, pods); err != nil {
+					return err
+				}
+			}
+			for _, p := range pods {
+				if !p.ready() {
+					text += "; " + p.Metadata.Name + ": " + p.state()
+				}
+			}
+			if said[o.id()] != text {
+				said[o.id()] = text
+				say("%s: %s", o, text)
+			}
+			var v *verdict
+			if w.observed(o.kind()) {
+				v = stuck(o, w, pods, since)
+			}
+			if v == nil && time.Since(start) > limit {
+				v = &verdict{
+					cause:  fmt.Sprintf("%s was not rolled out within %s: %s", o, limit, text),
+					advice: "see why the pods are not ready, or allow more time with --timeout",
+				}
+			}
+			if v != nil {
+				v.detail = append(v.detail, c.evidence(ctx, o, pods)...)
+				return v
+			}
+		}
+		if len(waiting) > 0 {
+			if !pause(ctx, 300*time.Millisecond) {
+				return context.Cause(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+// state is what a pod is doing, in a few words.
+func (p pod) state() string {
+	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		if s.State.Waiting != nil {
+			return cmp.Or(s.State.Waiting.Reason, "waiting")
+		}
+		if t := s.State.Terminated; t != nil && t.ExitCode != 0 {
+			return ended(t.Reason, t.ExitCode)
+		}
+	}
+	if scheduled := find(p.Status.Conditions, "PodScheduled"); scheduled.Status == "False" {
+		return scheduled.Reason
+	}
+	if p.Status.Phase == "Running" && !p.ready() {
+		return "running, not ready"
+	}
+	return cmp.Or(p.Status.Reason, p.Status.Phase)
+}
+
+func ended(reason string, code int) string {
+	switch {
+	case reason == "OOMKilled":
+		return "killed for using more memory than its limit"
+	case code > 128:
+		return fmt.Sprintf("killed by signal %d", code-128)
+	}
+	return fmt.Sprintf("exit status %d", code)
+}
+
+// stuck looks for a state that cannot heal, or that has not in its time.
+func stuck(o object, w workload, pods []pod, since map[string]time.Time) *verdict {
+	lasts := func(key string, limit time.Duration) bool {
+		if since[key].IsZero() {
+			since[key] = time.Now()
+		}
+		return time.Since(since[key]) > limit
+	}
+	if f := find(w.Status.Conditions, "ReplicaFailure"); f.Status == "True" && lasts(o.id()+f.Message, createPatience) {
+		return refusedPods(o, f.Message)
+	}
+	if p := find(w.Status.Conditions, "Progressing"); p.Reason == "ProgressDeadlineExceeded" {
+		return &verdict{cause: fmt.Sprintf("%s made no progress for its progressDeadlineSeconds", o), advice: "see why the pods are not ready"}
+	}
+	if f := find(w.Status.Conditions, "Failed"); o.kind() == "Job" && f.Status == "True" {
+		return &verdict{cause: fmt.Sprintf("%s failed: %s", o, f.Message), advice: "see the log of its pods"}
+	}
+	for _, p := range pods {
+		name := p.Metadata.Name
+		if s := find(p.Status.Conditions, "PodScheduled"); s.Status == "False" && s.Reason == "Unschedulable" && lasts(name+"/schedule", schedulePatience) {
+			return &verdict{
+				cause:  fmt.Sprintf("no node can take pod %s: %s", name, s.Message),
+				advice: "request less, make room, or add a node",
+			}
+		}
+		for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+			if v := stuckContainer(name, s, lasts); v != nil {
+				return v
+			}
+		}
+	}
+	return nil
+}
+
+func refusedPods(o object, message string) *verdict {
+	_, why, found := strings.Cut(message, "is forbidden: ")
+	if !found {
+		why = message
+	}
+	v := &verdict{cause: fmt.Sprintf("%s: the cluster refuses its pods: %s", o, why), advice: "change the manifest as the message says"}
+	if strings.Contains(why, "exceeded quota") {
+		v.advice = "request less, delete something, or have the namespace's ResourceQuota raised; a rollout needs room for one pod more (maxSurge)"
+	}
+	return v
+}
+
+func stuckContainer(name string, s containerStatus, lasts func(string, time.Duration) bool) *verdict {
+	at := fmt.Sprintf("container %s of pod %s", s.Name, name)
+	if s.RestartCount >= crashLimit-1 {
+		for _, state := range []containerState{s.State, s.LastState} {
+			if t := state.Terminated; t != nil && (s.State.Terminated != nil || s.State.Waiting != nil) {
+				return &verdict{
+					cause:  fmt.Sprintf("%s crashed %d times: %s", at, s.RestartCount+1, ended(t.Reason, t.ExitCode)),
+					advice: "the log lines above are its last words; the same image runs here with: dagger call smoke",
+				}
+			}
+		}
+	}
+	if s.State.Waiting == nil {
+		return nil
+	}
+	reason, message := s.State.Waiting.Reason, s.State.Waiting.Message
+	switch reason {
+	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable":
+		lower := strings.ToLower(message)
+		final := reason == "InvalidImageName" || reason == "ErrImageNeverPull"
+		for _, sign := range []string{"not found", "manifest unknown", "notfound", "unauthorized", "denied", "forbidden", "no match for platform", "invalid reference"} {
+			final = final || strings.Contains(lower, sign)
+		}
+		if final || lasts(name+"/pull", pullPatience) {
+			return &verdict{
+				cause:  fmt.Sprintf("%s: its image cannot be pulled: %s", at, message),
+				advice: "publish first, and give deploy the address that publish returns; the cluster's nodes must reach the registry, and a private one needs imagePullSecrets",
+			}
+		}
+	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError":
+		if lasts(name+"/"+reason, createPatience) {
+			return &verdict{
+				cause:  fmt.Sprintf("%s cannot be started: %s", at, cmp.Or(message, reason)),
+				advice: "add what is missing to the manifests, or take the reference out",
+			}
+		}
+	}
+	return nil
+}
+
+// pause waits, or returns false when ctx has ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}

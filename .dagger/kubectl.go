@@ -1,0 +1,173 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+
+	"dagger/slipway/internal/dagger"
+)
+
+const (
+	// apiServerAlias is what containers call the service given as --api-server.
+	apiServerAlias = "kubernetes"
+	// differentStatus is the helper's exit status for differences found.
+	differentStatus = 3
+)
+
+// target is a release in a cluster.
+type target struct {
+	kubeconfig *dagger.Secret
+	cluster    *Cluster // in place of a kubeconfig
+	context    string
+	namespace  string
+	release    string
+	apiServer  *dagger.Service
+}
+
+// request is what the rollout helper reads; see helpers/rollout.
+type request struct {
+	Release   string
+	Namespace string
+	Context   string
+	APIServer string
+
+	Objects  []map[string]any
+	Files    map[string]string
+	Image    string
+	Revision string
+	Version  string
+	Port     int
+	Smoke    string
+
+	Timeout        int
+	ForceConflicts bool
+	DryRun         bool
+	To             int
+	Confirm        string
+	Tail           int
+}
+
+// rollout runs one of the helper's commands in the container with kubectl. Each
+// call is a new one to the engine: what a cluster said yesterday is no answer.
+func (s *Slipway) rollout(ctx context.Context, command string, t target, req request) (string, error) {
+	var err error
+	if req.Release, err = s.releaseName(ctx, t.release); err != nil {
+		return "", err
+	}
+	req.Context, req.Namespace = t.context, cmp.Or(t.namespace, req.Namespace)
+	if req.Namespace == "" {
+		base, err := s.kustomize(ctx, map[string]any{"resources": []string{"../base"}})
+		if err != nil {
+			return "", err
+		}
+		req.Namespace = rendered{objects: base}.namespace()
+	}
+	ctr, server, err := s.inCluster(ctx, t)
+	if err != nil {
+		return "", err
+	}
+	req.APIServer = server
+	text, err := json.Marshal(req)
+	if err != nil {
+		return "", err
+	}
+	out, err := ctr.
+		WithMountedFile("/rollout", s.helper("rollout")).
+		WithNewFile("/request.json", string(text)).
+		WithExec([]string{"/rollout", command, "/request.json"}).
+		Stdout(ctx)
+	return out, verdict(err)
+}
+
+// inCluster is the container with kubectl and the kubeconfig, and the host:port
+// that leads to the API server if the kubeconfig's own does not.
+func (s *Slipway) inCluster(ctx context.Context, t target) (*dagger.Container, string, error) {
+	ctr := dag.Container().From(s.KubectlImage).
+		WithUser("0:0").
+		WithMountedTemp("/run/slipway").
+		WithEnvVariable("HOME", "/run/slipway").
+		WithEnvVariable("KUBECONFIG", kubeconfigPath).
+		WithEnvVariable("SLIPWAY_CALL", rand.Text())
+	if t.cluster != nil {
+		ctr = ctr.WithMountedCache(path.Dir(kubeconfigPath), t.cluster.shared())
+	} else {
+		ctr = ctr.WithMountedSecret(kubeconfigPath, t.kubeconfig)
+	}
+	if t.apiServer == nil {
+		return ctr, "", nil
+	}
+	endpoint, err := t.apiServer.Endpoint(ctx)
+	if err != nil {
+		return nil, "", fmt.Errorf("--api-server: %w", err)
+	}
+	_, port, err := net.SplitHostPort(endpoint)
+	if err != nil {
+		return nil, "", fmt.Errorf("--api-server: %w", err)
+	}
+	return ctr.WithServiceBinding(apiServerAlias, t.apiServer), net.JoinHostPort(apiServerAlias, port), nil
+}
+
+// kubectl runs kubectl itself against a throwaway cluster.
+func (s *Slipway) kubectl(ctx context.Context, t target, args ...string) (string, error) {
+	ctr, server, err := s.inCluster(ctx, t)
+	if err != nil {
+		return "", err
+	}
+	out, err := ctr.
+		WithExec(append([]string{"kubectl", "--server=https://" + server, "--tls-server-name=" + clusterAlias}, args...)).
+		Stdout(ctx)
+	return strings.TrimSpace(out), execCause(err)
+}
+
+// errDifferent is that diff found differences; the error around it shows them.
+var errDifferent = errors.New("")
+
+// verdict keeps of a failed rollout what it says to the user: its outcome,
+// without the progress that was shown while it happened.
+func verdict(err error) error {
+	var exec *dagger.ExecError
+	if !errors.As(err, &exec) || strings.TrimSpace(exec.Stdout) == "" {
+		return execCause(err)
+	}
+	if exec.ExitCode == differentStatus {
+		return fmt.Errorf("%s%w", exec.Stdout, errDifferent)
+	}
+	return errors.New(strings.TrimSpace(exec.Stdout))
+}
+
+var dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$`)
+
+// releaseName is the given one, or the last element of the module's path.
+func (s *Slipway) releaseName(ctx context.Context, given string) (string, error) {
+	release := given
+	if release == "" {
+		mod, err := s.Source.File("go.mod").Contents(ctx)
+		if err != nil {
+			return "", err
+		}
+		release = strings.ToLower(path.Base(majorVersion.ReplaceAllString(modulePath(mod), "")))
+	}
+	if !dnsLabel.MatchString(release) {
+		return "", fmt.Errorf("the release cannot be called %q: give --release lower-case letters, digits and dashes, 53 at most", release)
+	}
+	return release, nil
+}
+
+var majorVersion = regexp.MustCompile(`/v\d+$`)
+
+func seconds(flag string) (int, error) {
+	d, err := time.ParseDuration(flag)
+	if err != nil || d < time.Second {
+		return 0, fmt.Errorf("--timeout %q is not a duration of a second or more: give one like 90s or 5m", flag)
+	}
+	return int(d.Seconds()), nil
+}

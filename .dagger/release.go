@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+
+	"dagger/slipway/internal/dagger"
+)
+
+// Show the release that serves: image, pods, endpoints, how to reach it.
+//
+//	dagger call status --kubeconfig file:$HOME/.kube/config
+//
+// +cache="never"
+func (s *Slipway) Status(ctx context.Context, args struct {
+	// Kubeconfig, for example file:$HOME/.kube/config or env:KUBECONFIG_CONTENT.
+	// Certificates and token must stand in it: kubectl config view --raw --flatten.
+	Kubeconfig *dagger.Secret
+	// Context of the kubeconfig. Needed where it has several.
+	//
+	// +optional
+	Context string
+	// Namespace. Default: the one the manifests set, else the context's.
+	//
+	// +optional
+	Namespace string
+	// Name of the release. Default: the last element of the Go module's path.
+	//
+	// +optional
+	Release string
+	// Way to an API server on this machine, as kind, k3d and minikube have it:
+	// tcp://127.0.0.1:6443, with the port of the kubeconfig's server.
+	//
+	// +optional
+	ApiServer *dagger.Service
+}) (string, error) {
+	return s.rollout(ctx, "status", target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}, request{})
+}
+
+// List the releases that were deployed, the last ten.
+//
+//	dagger call history --kubeconfig file:$HOME/.kube/config
+//
+// +cache="never"
+func (s *Slipway) History(ctx context.Context, args struct {
+	// Kubeconfig, for example file:$HOME/.kube/config or env:KUBECONFIG_CONTENT.
+	// Certificates and token must stand in it: kubectl config view --raw --flatten.
+	Kubeconfig *dagger.Secret
+	// Context of the kubeconfig. Needed where it has several.
+	//
+	// +optional
+	Context string
+	// Namespace. Default: the one the manifests set, else the context's.
+	//
+	// +optional
+	Namespace string
+	// Name of the release. Default: the last element of the Go module's path.
+	//
+	// +optional
+	Release string
+	// Way to an API server on this machine, as kind, k3d and minikube have it:
+	// tcp://127.0.0.1:6443, with the port of the kubeconfig's server.
+	//
+	// +optional
+	ApiServer *dagger.Service
+}) (string, error) {
+	return s.rollout(ctx, "history", target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}, request{})
+}
+
+// Print the last log lines of the release's pods.
+//
+//	dagger call logs --kubeconfig file:$HOME/.kube/config --tail 100
+//
+// +cache="never"
+func (s *Slipway) Logs(ctx context.Context, args struct {
+	// Kubeconfig, for example file:$HOME/.kube/config or env:KUBECONFIG_CONTENT.
+	// Certificates and token must stand in it: kubectl config view --raw --flatten.
+	Kubeconfig *dagger.Secret
+	// Context of the kubeconfig. Needed where it has several.
+	//
+	// +optional
+	Context string
+	// Namespace. Default: the one the manifests set, else the context's.
+	//
+	// +optional
+	Namespace string
+	// Name of the release. Default: the last element of the Go module's path.
+	//
+	// +optional
+	Release string
+	// Way to an API server on this machine, as kind, k3d and minikube have it:
+	// tcp://127.0.0.1:6443, with the port of the kubeconfig's server.
+	//
+	// +optional
+	ApiServer *dagger.Service
+	// Lines of each container.
+	//
+	// +default=20
+	Tail int
+}) (string, error) {
+	return s.rollout(ctx, "logs", target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}, request{Tail: args.Tail})
+}
+
+// Go back to an earlier release, as deploy would bring it.
+//
+// The manifests and the image are those of then; waiting, questions and the
+// return to the present release if it fails are deploy's.
+//
+//	dagger call rollback --kubeconfig file:$HOME/.kube/config --to 3
+//
+// +cache="never"
+func (s *Slipway) Rollback(ctx context.Context, args struct {
+	// Kubeconfig, for example file:$HOME/.kube/config or env:KUBECONFIG_CONTENT.
+	// Certificates and token must stand in it: kubectl config view --raw --flatten.
+	Kubeconfig *dagger.Secret
+	// Context of the kubeconfig. Needed where it has several.
+	//
+	// +optional
+	Context string
+	// Namespace. Default: the one the manifests set, else the context's.
+	//
+	// +optional
+	Namespace string
+	// Name of the release. Default: the last element of the Go module's path.
+	//
+	// +optional
+	Release string
+	// Way to an API server on this machine, as kind, k3d and minikube have it:
+	// tcp://127.0.0.1:6443, with the port of the kubeconfig's server.
+	//
+	// +optional
+	ApiServer *dagger.Service
+	// Number of the release, as history lists it. Default: the last one that
+	// served and differs from the present one.
+	//
+	// +optional
+	To int
+	// How long to wait: for the pods, and before that for another deploy to end.
+	//
+	// +default="5m"
+	Timeout string
+	// Take over fields that others set, and objects that others made.
+	//
+	// +optional
+	ForceConflicts bool
+}) (string, error) {
+	limit, err := seconds(args.Timeout)
+	if err != nil {
+		return "", err
+	}
+	return s.rollout(ctx, "rollback", target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}, request{To: args.To, Timeout: limit, ForceConflicts: args.ForceConflicts})
+}
+
+// Delete the release from the cluster: what deploys of it made, and nothing else.
+//
+// The namespace goes too if deploy made it and nobody else uses it. Without the
+// release's name as confirmation it lists what it would delete, and fails.
+//
+//	dagger call destroy --kubeconfig file:$HOME/.kube/config --confirm hello
+//
+// +cache="never"
+func (s *Slipway) Destroy(ctx context.Context, args struct {
+	// Kubeconfig, for example file:$HOME/.kube/config or env:KUBECONFIG_CONTENT.
+	// Certificates and token must stand in it: kubectl config view --raw --flatten.
+	Kubeconfig *dagger.Secret
+	// Context of the kubeconfig. Needed where it has several.
+	//
+	// +optional
+	Context string
+	// Namespace. Default: the one the manifests set, else the context's.
+	//
+	// +optional
+	Namespace string
+	// Name of the release. Default: the last element of the Go module's path.
+	//
+	// +optional
+	Release string
+	// Way to an API server on this machine, as kind, k3d and minikube have it:
+	// tcp://127.0.0.1:6443, with the port of the kubeconfig's server.
+	//
+	// +optional
+	ApiServer *dagger.Service
+	// Name of the release, to confirm.
+	//
+	// +optional
+	Confirm string
+	// How long to wait: for the pods, and before that for another deploy to end.
+	//
+	// +default="5m"
+	Timeout string
+}) (string, error) {
+	limit, err := seconds(args.Timeout)
+	if err != nil {
+		return "", err
+	}
+	return s.rollout(ctx, "destroy", target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}, request{Confirm: args.Confirm, Timeout: limit})
+}

@@ -1,3 +1,0 @@
-module slipway/smoke
-
-go 1.26
