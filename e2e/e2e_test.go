@@ -13,6 +13,18 @@
 //	forget            empties the registry that runs
 //	engine NAME       goes on with another engine of the lab, whose state is empty
 //	retry CMD …       repeats a program until it succeeds, for a minute at most
+//	cluster           has the lab's cluster run on this machine and sets
+//	                  $KUBECONFIG, whose server is on 127.0.0.1; $API_SERVER to the
+//	                  way there; $REGISTRY to the lab's registry, from which the
+//	                  cluster's node pulls; $NS to a namespace of the script's own
+//	slipway FUNCTION … calls a function with this kubeconfig, API server and
+//	                  namespace; $MANIFESTS and $SOURCE, when set, replace the
+//	                  module's own
+//	capture NAME      sets $NAME to what the last command printed
+//	serves VERSION    fails unless every pod behind the release's Service says it
+//	                  is of this version
+//	gateway NAME      forwards a free port of this machine to the API server and sets
+//	                  $NAME to the way there; "gateway -cut NAME" cuts it
 //
 // and the condition [lab], which holds where daggerw uses the lab.
 package e2e
@@ -60,6 +72,7 @@ func TestPromises(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			env.Setenv("MODULE", root)
+			env.Values[gateways] = map[string]func(){}
 			// What daggerw needs to find the engine that the user has, and its caches.
 			for _, name := range []string{"HOME", "XDG_CACHE_HOME", "SLIPWAY_ENGINE", "SLIPWAY_LAB", "DOCKER_HOST", "_EXPERIMENTAL_DAGGER_RUNNER_HOST"} {
 				if value, ok := os.LookupEnv(name); ok {
@@ -77,6 +90,13 @@ func TestPromises(t *testing.T) {
 			"engine":   func(ts *testscript.TestScript, neg bool, args []string) { engine(ts, root, args[0]) },
 			"forget":   forget,
 			"retry":    retry,
+			"cluster":  func(ts *testscript.TestScript, neg bool, args []string) { cluster(ts, root) },
+			"slipway":  slipway,
+			"capture": func(ts *testscript.TestScript, neg bool, args []string) {
+				ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+			},
+			"serves":  serves,
+			"gateway": gateway,
 		},
 	})
 }

@@ -1,0 +1,133 @@
+package e2e
+
+import (
+	"crypto/rand"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var localServer = regexp.MustCompile(`server"?: "?https://(127\.0\.0\.1:\d+)`)
+
+func cluster(ts *testscript.TestScript, root string) {
+	lab := func(args ...string) string {
+		cmd := exec.Command(filepath.Join(root, "lab", "run"), args...)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		ts.Check(err)
+		return strings.TrimSpace(string(out))
+	}
+	lab("cluster", "up")
+	kubeconfig := lab("cluster", "kubeconfig")
+	ts.Setenv("KUBECONFIG", kubeconfig)
+	ts.Setenv("REGISTRY", lab("cluster", "registry"))
+	text, err := os.ReadFile(kubeconfig)
+	ts.Check(err)
+	server := localServer.FindSubmatch(text)
+	if server == nil {
+		ts.Fatalf("the kubeconfig's server is not on 127.0.0.1")
+	}
+	ts.Setenv("API_SERVER", "tcp://"+string(server[1]))
+	kubectl := lab("exec", "sh", "-c", "command -v kubectl")
+	ts.Setenv("PATH", filepath.Dir(kubectl)+string(os.PathListSeparator)+ts.Getenv("PATH"))
+	ns := "e2e-" + strings.ToLower(rand.Text()[:8])
+	ts.Setenv("NS", ns)
+	ts.Defer(func() {
+		cmd := exec.Command(kubectl, "delete", "namespace", ns, "--ignore-not-found", "--wait=false")
+		cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			ts.Logf("delete namespace %s: %v: %s", ns, err, out)
+		}
+	})
+}
+
+// slipway runs a function as a user of the cluster would; how long it took
+// stands in the log.
+func slipway(ts *testscript.TestScript, neg bool, args []string) {
+	command := []string{"-m", ts.Getenv("MODULE"), "call"}
+	for name, flag := range map[string]string{"MANIFESTS": "--manifests", "SOURCE": "--source"} {
+		if value := ts.Getenv(name); value != "" {
+			command = append(command, flag, value)
+		}
+	}
+	command = append(command, args[0], "--kubeconfig", "file:"+ts.Getenv("KUBECONFIG"), "--api-server", ts.Getenv("API_SERVER"), "--namespace", ts.Getenv("NS"))
+	start := time.Now()
+	err := ts.Exec("daggerw", append(command, args[1:]...)...)
+	ts.Logf("%s took %.1f s", args[0], time.Since(start).Seconds())
+	if neg && err == nil {
+		ts.Fatalf("%s succeeded where it must not", args[0])
+	}
+	if !neg {
+		ts.Check(err)
+	}
+}
+
+// serves asks often enough that each of a few pods answers.
+func serves(ts *testscript.TestScript, _ bool, args []string) {
+	for range 8 {
+		ts.Check(ts.Exec("kubectl", "get", "--raw", "/api/v1/namespaces/"+ts.Getenv("NS")+"/services/hello:80/proxy/version"))
+		if out := ts.ReadFile("stdout"); !strings.Contains(out, `"version":"`+args[0]+`"`) {
+			ts.Fatalf("a pod that is not of version %s answers: %s", args[0], out)
+		}
+	}
+}
+
+// gateways is the key of a script's map of names to what cuts each gateway.
+const gateways = "gateways"
+
+func gateway(ts *testscript.TestScript, _ bool, args []string) {
+	known := ts.Value(gateways).(map[string]func())
+	if args[0] == "-cut" {
+		known[args[1]]()
+		return
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	var mu sync.Mutex
+	var open []io.Closer
+	hold := func(c io.Closer) {
+		mu.Lock()
+		defer mu.Unlock()
+		open = append(open, c)
+	}
+	hold(listener)
+	target := strings.TrimPrefix(ts.Getenv("API_SERVER"), "tcp://")
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", target)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			hold(client)
+			hold(server)
+			pipe := func(to, from net.Conn) {
+				_, _ = io.Copy(to, from)
+				to.Close()
+			}
+			go pipe(server, client)
+			go pipe(client, server)
+		}
+	}()
+	known[args[0]] = sync.OnceFunc(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range open {
+			c.Close()
+		}
+	})
+	ts.Defer(known[args[0]])
+	ts.Setenv(args[0], "tcp://"+listener.Addr().String())
+}
