@@ -94,7 +94,11 @@ configs:
   override_path = true
   skip_verify = true
 `,
-		"registry:5000/hosts.toml": "server = \"http://registry:5000\"\n",
+		"registry:5000/hosts.toml": `server = "http://registry:5000"
+
+[host."http://registry:5000"]
+  capabilities = ["pull", "resolve"]
+`,
 		"_default/hosts.toml": `
 [host."https://mirror.example"]
   capabilities = ["pull", "resolve"]

@@ -71,6 +71,11 @@ func (r *registries) hosts() (map[string]string, error) {
 		case "docker.io":
 			server = "https://registry-1.docker.io"
 		}
+		for _, endpoint := range r.Mirrors[name].Endpoint {
+			if endpoint == "http://"+name { // the registry itself: it has no HTTPS twin to fall back on
+				server = endpoint
+			}
+		}
 		if server != "" {
 			fmt.Fprintf(&b, "server = %q\n", server)
 			if u, _ := url.Parse(server); u != nil {
@@ -86,12 +91,6 @@ func (r *registries) hosts() (map[string]string, error) {
 				return nil, fmt.Errorf("mirror of %s: %q must be http://HOST or https://HOST", name, endpoint)
 			}
 			u.Path = strings.TrimSuffix(u.Path, "/")
-			if u.Host == name { // the registry itself, over HTTP: there is no other to fall back on
-				b.Reset()
-				fmt.Fprintf(&b, "server = %q\n", u)
-				b.WriteString(r.Configs[u.Host].tls(""))
-				break
-			}
 			fmt.Fprintf(&b, "\n[host.%q]\n  capabilities = [\"pull\", \"resolve\"]\n", u)
 			if u.Path != "" {
 				b.WriteString("  override_path = true\n")
