@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,11 @@ import (
 
 func TestParseConfig(t *testing.T) {
 	t.Parallel()
-	defaults := config{port: 8080, logLevel: slog.LevelInfo, drainDelay: 5 * time.Second, shutdownTimeout: 20 * time.Second}
+	defaults := config{
+		port: 8080, metricsPort: 9090, logLevel: slog.LevelInfo,
+		drainDelay: 5 * time.Second, shutdownTimeout: 20 * time.Second, requestTimeout: 10 * time.Second,
+		maxRequests: 256, maxConnections: 1000,
+	}
 	with := func(change func(*config)) config {
 		cfg := defaults
 		change(&cfg)
@@ -25,11 +30,23 @@ func TestParseConfig(t *testing.T) {
 	}{
 		{"defaults", nil, nil, defaults},
 		{"environment", nil,
-			map[string]string{"PORT": "9000", "LOG_LEVEL": "debug", "DRAIN_DELAY": "1.5s", "SHUTDOWN_TIMEOUT": "2m"},
-			config{9000, slog.LevelDebug, 1500 * time.Millisecond, 2 * time.Minute}},
+			map[string]string{
+				"PORT": "9000", "METRICS_PORT": "9001", "LOG_LEVEL": "debug",
+				"DRAIN_DELAY": "1.5s", "SHUTDOWN_TIMEOUT": "2m", "REQUEST_TIMEOUT": "3s",
+				"MAX_REQUESTS": "7", "MAX_CONNECTIONS": "8", "TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8",
+				"POD_NAME": "hello-1", "NODE_NAME": "node-a", "POD_NAMESPACE": "default",
+			},
+			config{
+				9000, 9001, slog.LevelDebug, 1500 * time.Millisecond, 2 * time.Minute, 3 * time.Second,
+				7, 8, []string{"10.0.0.0/8", "fd00::/8"}, identity{"hello-1", "node-a", "default"}, tracesConfig{},
+			}},
 		{"flags",
-			[]string{"--port", "0", "--log-level=warn", "--drain-delay=3s", "--shutdown-timeout=0s"}, nil,
-			config{0, slog.LevelWarn, 3 * time.Second, 0}},
+			[]string{
+				"--port", "0", "--metrics-port=0", "--log-level=warn",
+				"--drain-delay=3s", "--shutdown-timeout=0s", "--request-timeout=0s",
+				"--max-requests=0", "--max-connections=0", "--trusted-proxies=", "--pod-name=p",
+			}, nil,
+			config{logLevel: slog.LevelWarn, drainDelay: 3 * time.Second, identity: identity{Pod: "p"}}},
 		{"flag before environment", []string{"--port=1"}, map[string]string{"PORT": "2"},
 			with(func(c *config) { c.port = 1 })},
 		{"flag equal to the default before environment", []string{"--port=8080"}, map[string]string{"PORT": "2"}, defaults},
@@ -41,7 +58,7 @@ func TestParseConfig(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got, err := parseConfig(tt.args, func(name string) string { return tt.env[name] })
-			if err != nil || got != tt.want {
+			if err != nil || !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("parseConfig = %+v, %v; want %+v", got, err, tt.want)
 			}
 		})
@@ -61,6 +78,14 @@ func TestParseConfigErrors(t *testing.T) {
 		{"level that only slog knows", []string{"--log-level=info+2"}, nil, []string{`--log-level="info+2"`}},
 		{"duration without unit", nil, map[string]string{"SHUTDOWN_TIMEOUT": "20"}, []string{`SHUTDOWN_TIMEOUT="20"`}},
 		{"duration negative", nil, map[string]string{"DRAIN_DELAY": "-1s"}, []string{`DRAIN_DELAY="-1s"`}},
+		{"count negative", []string{"--max-requests=-1"}, nil, []string{`--max-requests="-1"`}},
+		{"no network", []string{"--trusted-proxies=10.0.0.0/8,proxy"}, nil, []string{`--trusted-proxies="10.0.0.0/8,proxy"`}},
+		{"pod name with markup", nil, map[string]string{"POD_NAME": "<b>"}, []string{`POD_NAME="<b>"`}},
+		{"pod name too long", nil, map[string]string{"POD_NAME": strings.Repeat("a", 254)}, []string{`POD_NAME="aaa`}},
+		{"one port for both", []string{"--port=9090"}, nil, []string{"--port and --metrics-port are both 9090"}},
+		{"traces", nil,
+			map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_HEADERS": "secret"},
+			[]string{`OTEL_EXPORTER_OTLP_ENDPOINT="collector:4318"`, `OTEL_EXPORTER_OTLP_PROTOCOL="grpc"`, "OTEL_EXPORTER_OTLP_HEADERS: want"}},
 		{"argument", []string{"serve", "now"}, nil, []string{`unexpected argument "serve"`}},
 		{"all at once", []string{"--log-level=loud", "--drain-delay=soon", "--colour", "red"}, map[string]string{"PORT": "http"},
 			[]string{"flag provided but not defined: -colour", `PORT="http"`, `--log-level="loud"`, `--drain-delay="soon"`}},

@@ -2,9 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -13,17 +13,20 @@ import (
 )
 
 // newTestServer returns a server and what it logs.
-func newTestServer(t *testing.T, cfg config) (*server, *logBuffer) {
+func newTestServer(t testing.TB, cfg config) (*server, *logBuffer) {
 	t.Helper()
 	logs := &logBuffer{t: t}
-	return newServer(cfg, slog.New(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: cfg.logLevel}))), logs
+	s := newServer(cfg, newLogger(logs, cfg.logLevel))
+	t.Cleanup(func() { _ = s.tracing.stop(context.Background()) })
+	return s, logs
 }
 
 // listen serves s on a loopback port through its own http.Server.
-func listen(t *testing.T, s *server) *httptest.Server {
+func listen(t testing.TB, s *server) *httptest.Server {
 	t.Helper()
 	ts := httptest.NewUnstartedServer(nil)
-	ts.Config = s.httpServer()
+	ts.Config = s.httpServer(s.router)
+	ts.Listener = boundedListener{ts.Listener, &s.conns}
 	ts.Start()
 	t.Cleanup(ts.Close)
 	return ts
@@ -31,7 +34,7 @@ func listen(t *testing.T, s *server) *httptest.Server {
 
 // logBuffer collects JSON log lines; it may be written to and read at once.
 type logBuffer struct {
-	t   *testing.T
+	t   testing.TB
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
@@ -70,7 +73,7 @@ func (b *logBuffer) entry(message string) map[string]any {
 	return entries[0]
 }
 
-func readBody(t *testing.T, resp *http.Response) string {
+func readBody(t testing.TB, resp *http.Response) string {
 	t.Helper()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {

@@ -35,13 +35,24 @@ func main() {
 		os.Exit(exitUsage)
 	}
 
-	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: cfg.logLevel}))
-	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", cfg.port))
-	if err == nil {
-		err = newServer(cfg, log).run(context.Background(), listener)
-	}
-	if err != nil {
+	log := newLogger(os.Stdout, cfg.logLevel)
+	if err := serve(cfg, log); err != nil {
 		log.Error("failed", "error", err)
 		os.Exit(exitFailure)
 	}
+}
+
+// serve listens and runs the server until it is told to stop.
+func serve(cfg config, log *slog.Logger) error {
+	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", cfg.port))
+	if err != nil {
+		return err
+	}
+	var metrics net.Listener
+	if cfg.metricsPort != 0 {
+		if metrics, err = net.Listen("tcp", fmt.Sprintf(":%d", cfg.metricsPort)); err != nil {
+			return err
+		}
+	}
+	return newServer(cfg, log).run(context.Background(), listener, metrics)
 }

@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // asService tells the test binary to be the service, so that the tests below see
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // command returns the service as a command that is killed if it hangs.
@@ -65,6 +66,9 @@ func TestHelp(t *testing.T) {
 		"--log-level, LOG_LEVEL (default info)",
 		"--drain-delay, DRAIN_DELAY (default 5s)",
 		"--shutdown-timeout, SHUTDOWN_TIMEOUT (default 20s)",
+		"--trusted-proxies, TRUSTED_PROXIES (default none)",
+		"OTEL_EXPORTER_OTLP_ENDPOINT",
+		"Exit status: 0",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("--help lacks %q:\n%s", want, stdout)
@@ -91,13 +95,43 @@ func TestOccupiedPort(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = listener.Close() })
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	status, stdout, stderr := exitStatus(t, command(t, nil, "--port", port))
+	status, stdout, stderr := exitStatus(t, command(t, nil, "--port", port, "--metrics-port=0"))
 	if status != 1 || stderr != "" {
 		t.Errorf("exit status %d, stderr %q", status, stderr)
 	}
 	var entry map[string]any
 	if err := json.Unmarshal([]byte(stdout), &entry); err != nil || entry["level"] != "ERROR" {
 		t.Errorf("stdout is not one error line: %q", stdout)
+	}
+}
+
+func TestMetricsPort(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	_ = listener.Close() // The service gets the port that just was free.
+	p := launch(t, nil, "--drain-delay=0s", "--metrics-port="+port)
+	for path, status := range map[string]int{"/metrics": 200, "/": 404} {
+		resp, err := get("http://127.0.0.1:" + port + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if readBody(t, resp); resp.StatusCode != status {
+			t.Errorf("GET %s: got %d, want %d", path, resp.StatusCode, status)
+		}
+	}
+	if resp, err := get("http://" + p.addr + "/metrics"); err != nil {
+		t.Error(err)
+	} else if readBody(t, resp); resp.StatusCode != 404 {
+		t.Errorf("the users' port answers /metrics with %d", resp.StatusCode)
+	}
+	p.signal(syscall.SIGTERM)
+	p.await("stopped")
+	if err := p.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -112,7 +146,7 @@ type process struct {
 // launch starts the service and returns once it listens.
 func launch(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	cmd := command(t, env, append(args, "--port=0")...)
+	cmd := command(t, env, append([]string{"--port=0", "--metrics-port=0"}, args...)...)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +194,7 @@ func TestSignalStops(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 			p := launch(t, []string{"LOG_LEVEL=debug"}, "--drain-delay=0s")
-			resp, err := http.Get("http://" + p.addr + "/healthz")
+			resp, err := get("http://" + p.addr + "/healthz")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -183,9 +217,11 @@ func TestShutdownTimeoutExitStatus(t *testing.T) {
 	t.Parallel()
 	p := launch(t, nil, "--drain-delay=0s", "--shutdown-timeout=100ms")
 	sendHalf(t, p.addr)
-	if _, err := get("http://" + p.addr); err != nil { // Accepted after the half-sent one.
+	resp, err := get("http://" + p.addr) // Accepted after the half-sent one.
+	if err != nil {
 		t.Fatal(err)
 	}
+	readBody(t, resp)
 	p.signal(syscall.SIGTERM)
 	if message, _ := p.await("failed")["error"].(string); !strings.Contains(message, "after 0.1 seconds") {
 		t.Errorf("the log line says %q", message)

@@ -1,14 +1,14 @@
 package main
 
 import (
-	"crypto/rand"
-	"errors"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 )
@@ -16,23 +16,33 @@ import (
 const (
 	requestIDHeader    = "X-Request-Id"
 	maxRequestIDLength = 64
-	// No endpoint takes an upload, so this is generous.
-	maxBodyBytes = 1 << 20
 )
 
 // setHeaders sets the headers that every response carries.
 func (s *server) setHeaders(c *gin.Context) {
 	id := c.GetHeader(requestIDHeader)
 	if !validRequestID(id) {
-		id = rand.Text()
+		id = newRequestID()
 	}
-	c.Header(requestIDHeader, id)
-	c.Header("X-Content-Type-Options", "nosniff")
+	h := c.Writer.Header()
+	h[requestIDHeader] = []string{id}
+	h["X-Content-Type-Options"] = s.shared.nosniff
 	if s.draining.Load() {
 		// Clients that reuse a connection learn here, rather than from a reset,
 		// that they should open their next one elsewhere.
-		c.Header("Connection", "close")
+		h.Set("Connection", "close")
 	}
+}
+
+// newRequestID returns 32 characters that no other request gets. They need not be
+// hard to guess, since they open nothing.
+func newRequestID() string {
+	var random [16]byte
+	binary.LittleEndian.PutUint64(random[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(random[8:], rand.Uint64())
+	var text [2 * len(random)]byte
+	hex.Encode(text[:], random[:])
+	return string(text[:])
 }
 
 // validRequestID bounds what a client can write into the logs: neither much, nor
@@ -40,33 +50,6 @@ func (s *server) setHeaders(c *gin.Context) {
 func validRequestID(id string) bool {
 	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 	return id != "" && len(id) <= maxRequestIDLength && strings.TrimLeft(id, allowed) == ""
-}
-
-// logAccess writes one line per request. It leaves out the query, which may hold
-// secrets. Probes are logged at debug level only: they say little and come often.
-func (s *server) logAccess(c *gin.Context) {
-	start := time.Now()
-	// Deferred, because recoverPanic panics itself to cut a connection.
-	defer func() {
-		level := slog.LevelInfo
-		if path := c.FullPath(); path == healthzPath || path == readyzPath {
-			level = slog.LevelDebug
-		}
-		sent := max(c.Writer.Size(), 0) // gin says -1 for "nothing written".
-		if c.Request.Method == http.MethodHead {
-			sent = 0
-		}
-		s.log.LogAttrs(c.Request.Context(), level, "request",
-			slog.String("method", c.Request.Method),
-			slog.String("path", c.Request.URL.Path),
-			slog.Int("status", c.Writer.Status()),
-			slog.Int("bytes", sent),
-			slog.Float64("duration_seconds", time.Since(start).Seconds()),
-			slog.String("request_id", requestID(c)),
-			slog.String("remote", c.ClientIP()),
-		)
-	}()
-	c.Next()
 }
 
 // recoverPanic answers 500 to a request whose handler panics. If the response has
@@ -78,30 +61,21 @@ func (s *server) recoverPanic(c *gin.Context) {
 		if cause == nil {
 			return
 		}
-		s.log.Error("panic", "error", fmt.Sprint(cause), "request_id", requestID(c), "stack", string(debug.Stack()))
+		attrs := []slog.Attr{
+			slog.String("error", fmt.Sprint(cause)),
+			slog.String("request_id", requestID(c)),
+			slog.String("stack", string(debug.Stack())),
+		}
+		if id := traceID(c); id != "" {
+			attrs = append(attrs, slog.String("trace_id", id))
+		}
+		s.log.LogAttrs(c.Request.Context(), slog.LevelError, "panic", attrs...)
 		if c.Writer.Written() {
 			panic(http.ErrAbortHandler)
 		}
 		abort(c, http.StatusInternalServerError)
 	}()
 	c.Next()
-}
-
-// limitBody answers 413 to a request whose body is too large. A length announced
-// up front is judged at once. Otherwise the body turns out to be too large only
-// when a handler reads it: the handler then passes the error to c.Error and returns.
-func limitBody(c *gin.Context) {
-	if c.Request.ContentLength > maxBodyBytes {
-		abort(c, http.StatusRequestEntityTooLarge)
-		return
-	}
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes)
-	c.Next()
-	for _, err := range c.Errors {
-		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge && !c.Writer.Written() {
-			abort(c, http.StatusRequestEntityTooLarge)
-		}
-	}
 }
 
 func requestID(c *gin.Context) string {

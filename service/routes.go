@@ -17,17 +17,20 @@ func (s *server) routes() *gin.Engine {
 	router := gin.New()
 	router.HandleMethodNotAllowed = true
 	router.RedirectTrailingSlash = false
-	_ = router.SetTrustedProxies(nil) // Cannot fail: nil holds no address to parse.
+	_ = router.SetTrustedProxies(s.cfg.trustedProxies) // Cannot fail: each was parsed already.
 
-	router.Use(s.setHeaders, s.logAccess, s.recoverPanic, limitBody)
+	router.Use(s.setHeaders, s.observe, s.trace, s.recoverPanic, s.limitRequests, s.limitTime, limitBody)
 	router.NoRoute(func(c *gin.Context) { abort(c, http.StatusNotFound) })
 	router.NoMethod(func(c *gin.Context) { abort(c, http.StatusMethodNotAllowed) })
 
-	get := func(path string, handler gin.HandlerFunc) {
-		router.Match([]string{http.MethodGet, http.MethodHead}, path, handler)
+	get := func(path string, handlers ...gin.HandlerFunc) {
+		router.Match([]string{http.MethodGet, http.MethodHead}, path, handlers...)
 	}
-	get("/", hello)
+	get("/", s.showPage, hello)
+	get("/assets/:file", s.showAsset)
 	get("/version", showVersion)
+	get("/api/whoami", s.whoami)
+	get("/openapi.json", showOpenAPI)
 	get(healthzPath, healthz)
 	get(readyzPath, s.readyz)
 	return router
@@ -64,5 +67,8 @@ func (s *server) readyz(c *gin.Context) {
 // looks the same to the client.
 func abort(c *gin.Context, status int) {
 	c.Abort()
+	if status == http.StatusServiceUnavailable {
+		c.Header("Retry-After", "1") // In seconds: what makes us refuse seldom lasts.
+	}
 	c.String(status, http.StatusText(status))
 }

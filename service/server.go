@@ -21,9 +21,10 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	// Long enough for the largest body that limitBody lets in, at 1 Mbit/s.
 	readTimeout = 10 * time.Second
-	// Shorter than the default shutdown timeout, so that a client that reads
-	// slowly does not make a shutdown fail.
-	writeTimeout = 15 * time.Second
+	// What a handler gets past the request timeout, for a client that reads slowly.
+	// Both together are shorter than the default shutdown timeout, so that such a
+	// client does not make a shutdown fail.
+	writeMargin = 5 * time.Second
 	// Longer than the 60 s for which load balancers commonly keep a connection
 	// idle: the side that sends requests should be the one that closes it.
 	idleTimeout = 75 * time.Second
@@ -33,29 +34,65 @@ const (
 
 // server is the web service and its state.
 type server struct {
-	cfg    config
-	log    *slog.Logger
-	router *gin.Engine
+	cfg      config
+	log      *slog.Logger
+	identity identity
+	started  time.Time
+	router   *gin.Engine
+	metrics  *metrics
+	tracing  tracing
+	page     []byte
+	assets   map[string]asset
+	// shared holds headers' values that are never changed, so that all responses
+	// can have the same ones.
+	shared struct{ nosniff, vary []string }
+
+	conns  connections
+	active atomic.Int64 // requests being answered
 	// draining is set once the server has been told to stop, and stays set.
 	draining atomic.Bool
 }
 
 func newServer(cfg config, log *slog.Logger) *server {
-	s := &server{cfg: cfg, log: log}
+	cfg.identity = cfg.identity.orHost()
+	s := &server{
+		cfg:      cfg,
+		log:      log,
+		identity: cfg.identity,
+		started:  time.Now(),
+		tracing:  newTracing(cfg, log),
+		conns:    connections{max: cfg.maxConnections, open: make(map[*conn]struct{})},
+	}
+	s.shared.nosniff, s.shared.vary = []string{"nosniff"}, []string{"Accept"}
+	s.page, s.assets = loadPage(s.identity)
+	s.metrics = newMetrics(s)
 	s.router = s.routes()
 	return s
 }
 
-// run serves on the listener until ctx is done or the process is told to stop.
-// It then reports not ready, keeps serving for the drain delay, and returns when
-// the requests in flight have finished or the shutdown timeout is over.
-func (s *server) run(ctx context.Context, listener net.Listener) error {
+// run serves on the listener, and metrics on theirs if it is not nil, until ctx is
+// done or the process is told to stop. It then reports not ready, keeps serving
+// for the drain delay, and returns when the requests in flight have finished or
+// the shutdown timeout is over. Metrics are served to the end.
+func (s *server) run(ctx context.Context, listener, metrics net.Listener) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	defer func() {
+		if err := s.tracing.stop(context.WithoutCancel(ctx)); err != nil {
+			s.log.Warn("spans are lost", "error", err)
+		}
+	}()
 
-	srv := s.httpServer()
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(listener) }()
+	failed := make(chan error, 2)
+	srv := s.httpServer(s.router)
+	defer closeQuietly(srv)
+	go func() { failed <- srv.Serve(boundedListener{listener, &s.conns}) }()
+	if metrics != nil {
+		metricsServer := s.httpServer(s.metrics.handler())
+		defer closeQuietly(metricsServer)
+		go func() { failed <- metricsServer.Serve(metrics) }()
+		s.log.Info("serving metrics", "address", metrics.Addr().String())
+	}
 	s.log.Info("started", "address", listener.Addr().String(), "version", version, "revision", revision)
 
 	select {
@@ -83,16 +120,30 @@ func (s *server) run(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-func (s *server) httpServer() *http.Server {
-	return &http.Server{
-		Handler:           s.router,
+// closeQuietly ends what run leaves: nothing after an orderly stop, and after a
+// failure there is already an error to report.
+func closeQuietly(srv *http.Server) { _ = srv.Close() }
+
+func (s *server) httpServer(handler http.Handler) *http.Server {
+	srv := &http.Server{
+		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
+		WriteTimeout:      s.writeTimeout(),
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		// Otherwise net/http answers "OPTIONS *" itself, past our middleware.
 		DisableGeneralOptionsHandler: true,
 	}
+	s.conns.observe(srv)
+	return srv
+}
+
+// writeTimeout is 0, which is none, if the request timeout is.
+func (s *server) writeTimeout() time.Duration {
+	if s.cfg.requestTimeout == 0 {
+		return 0
+	}
+	return s.cfg.requestTimeout + writeMargin
 }

@@ -23,7 +23,7 @@ func start(t *testing.T, s *server) (addr string, stop context.CancelFunc, resul
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- s.run(ctx, listener) }()
+	go func() { done <- s.run(ctx, listener, nil) }()
 	return listener.Addr().String(), stop, done
 }
 
@@ -68,6 +68,7 @@ func TestRunDrains(t *testing.T) {
 			return
 		}
 		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
 		slow <- string(body)
 	}()
 	<-entered // Connections are accepted in order, so halfSent's has been too.
@@ -152,7 +153,7 @@ func TestRunReportsAFailingListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = listener.Close()
-	if err := s.run(t.Context(), listener); err == nil {
+	if err := s.run(t.Context(), listener, nil); err == nil {
 		t.Error("run returned nil")
 	}
 }
@@ -164,7 +165,7 @@ func TestTimeouts(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, _ := newTestServer(t, cfg)
-	srv := s.httpServer()
+	srv := s.httpServer(s.router)
 	for i, timeout := range []time.Duration{srv.ReadHeaderTimeout, srv.ReadTimeout, srv.WriteTimeout, srv.IdleTimeout} {
 		if timeout <= 0 {
 			t.Errorf("timeout %d is %s, which waits for ever", i, timeout)
@@ -181,6 +182,6 @@ func TestTimeouts(t *testing.T) {
 func TestHTTPServerLogsJSON(t *testing.T) {
 	t.Parallel()
 	s, logs := newTestServer(t, config{})
-	s.httpServer().ErrorLog.Print("what net/http has to say")
+	s.httpServer(s.router).ErrorLog.Print("what net/http has to say")
 	logs.entry("what net/http has to say")
 }

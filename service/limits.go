@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// No endpoint takes an upload, so this is generous.
+const maxBodyBytes = 1 << 20
+
+// limitRequests answers 503 to requests past the number that may be answered at
+// once. Probes get through: a busy process that is restarted is worse than slow.
+func (s *server) limitRequests(c *gin.Context) {
+	if s.cfg.maxRequests > 0 && s.active.Load() > int64(s.cfg.maxRequests) && !isProbe(c.FullPath()) {
+		abort(c, http.StatusServiceUnavailable)
+	}
+}
+
+// limitTime ends the request's context when it has taken too long. A handler that
+// waits for something waits for this context too, passes its error to c.Error and
+// returns: the client gets 503.
+func (s *server) limitTime(c *gin.Context) {
+	if s.cfg.requestTimeout <= 0 {
+		return
+	}
+	ctx := &deadline{Context: c.Request.Context(), at: time.Now().Add(s.cfg.requestTimeout)}
+	defer ctx.stop()
+	c.Request = c.Request.WithContext(ctx)
+	c.Next()
+	answerError(c, http.StatusServiceUnavailable, func(err error) bool {
+		return errors.Is(err, context.DeadlineExceeded)
+	})
+}
+
+// limitBody answers 413 to a request whose body is too large, and 408 to one
+// whose body is too slow. A length announced up front is judged at once. Otherwise
+// the handler meets the error when it reads: it passes it to c.Error and returns.
+func limitBody(c *gin.Context) {
+	if c.Request.ContentLength > maxBodyBytes {
+		abort(c, http.StatusRequestEntityTooLarge)
+		return
+	}
+	if c.Request.ContentLength == 0 {
+		return
+	}
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes)
+	c.Next()
+	answerError(c, http.StatusRequestEntityTooLarge, func(err error) bool {
+		_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+		return tooLarge
+	})
+	answerError(c, http.StatusRequestTimeout, func(err error) bool {
+		return errors.Is(err, os.ErrDeadlineExceeded)
+	})
+}
+
+// answerError answers with a status if the handler met such an error and has not
+// answered itself.
+func answerError(c *gin.Context, status int, match func(error) bool) {
+	for _, err := range c.Errors {
+		if match(err) && !c.Writer.Written() {
+			abort(c, status)
+		}
+	}
+}
+
+// deadline is context.WithDeadline for a context that hardly anybody waits for:
+// the timer, and its place in the parent, are made only when somebody does.
+type deadline struct {
+	context.Context // the parent
+	at              time.Time
+
+	mu     sync.Mutex
+	timed  context.Context // the parent with the deadline, once somebody waits
+	cancel context.CancelFunc
+}
+
+// Deadline returns when the context ends.
+func (d *deadline) Deadline() (time.Time, bool) { return d.at, true }
+
+// Done returns a channel that is closed when the context ends.
+func (d *deadline) Done() <-chan struct{} { return d.start().Done() }
+
+// Err returns why the context ended, or nil.
+func (d *deadline) Err() error { return d.start().Err() }
+
+func (d *deadline) start() context.Context {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timed == nil {
+		d.timed, d.cancel = context.WithDeadline(d.Context, d.at)
+	}
+	return d.timed
+}
+
+// stop frees the timer and ends the context.
+func (d *deadline) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.cancel != nil {
+		d.cancel()
+	}
+}

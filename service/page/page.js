@@ -1,0 +1,134 @@
+// Asks api/whoami over and over and draws a bar for each pod that answers. The
+// server closes the connection after each answer, so each question opens a new
+// one, for which the Service chooses a pod anew.
+
+const between = 200; // milliseconds from an answer to the next question
+const patience = 3000; // milliseconds until a question counts as unanswered
+const silence = 15000; // milliseconds after which a pod that was heard is faded
+const spoken = 5000; // milliseconds between two summaries for screen readers
+
+const pods = new Map(); // name → {count, heard, row, bar, answers}
+let asked = 0;
+let failures = 0;
+let running = true;
+let wake = () => {};
+let lastSummary = 0;
+
+const element = (id) => document.getElementById(id);
+const body = element("pods").tBodies[0];
+
+// hue gives a pod the same colour in every browser and after every reload.
+function hue(name) {
+  let hash = 2166136261; // FNV-1a
+  for (const char of name) {
+    hash = Math.imul(hash ^ char.codePointAt(0), 16777619);
+  }
+  return (hash >>> 0) % 360;
+}
+
+// add makes a pod's row, in the order of the names so that rows do not jump.
+function add(name, node) {
+  const row = document.createElement("tr");
+  row.dataset.pod = name;
+  if (node) {
+    row.title = `on ${node}`;
+  }
+  const head = document.createElement("th");
+  head.scope = "row";
+  head.textContent = name;
+  const track = document.createElement("div");
+  track.className = "track";
+  const bar = document.createElement("div");
+  bar.className = "bar";
+  bar.style.setProperty("--hue", hue(name));
+  bar.setAttribute("role", "img");
+  track.append(bar);
+  const share = document.createElement("td");
+  share.append(track);
+  const answers = document.createElement("td");
+  row.append(head, share, answers);
+
+  const after = [...body.rows].find((other) => other.dataset.pod > name);
+  body.insertBefore(row, after ?? null);
+  const pod = { count: 0, heard: 0, row, bar, answers };
+  pods.set(name, pod);
+  return pod;
+}
+
+function draw() {
+  const now = Date.now();
+  const most = Math.max(1, ...[...pods.values()].map((pod) => pod.count));
+  for (const pod of pods.values()) {
+    pod.row.dataset.count = pod.count;
+    pod.row.toggleAttribute("data-silent", running && now - pod.heard > silence);
+    pod.bar.style.width = `${(100 * pod.count) / most}%`;
+    pod.bar.setAttribute("aria-label", `${Math.round((100 * pod.count) / Math.max(1, asked - failures))} %`);
+    pod.answers.textContent = pod.count;
+  }
+  element("status").textContent = failures ? `${failures} of ${asked} questions got no answer` : "";
+  if (now - lastSummary >= spoken) {
+    summarise();
+  }
+}
+
+function summarise() {
+  lastSummary = Date.now();
+  const counts = [...pods.values()].map((pod) => pod.count);
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  let text = `${total} answers from ${counts.length} ${counts.length === 1 ? "pod" : "pods"}`;
+  if (counts.length > 1) {
+    text += `, ${Math.min(...counts)} to ${Math.max(...counts)} each`;
+  }
+  element("summary").textContent = text + (running ? "." : ". Paused.");
+}
+
+async function ask() {
+  asked++;
+  try {
+    const answer = await fetch("api/whoami", { cache: "no-store", signal: AbortSignal.timeout(patience) });
+    if (!answer.ok) {
+      throw new Error(answer.statusText);
+    }
+    const { pod: name, node } = await answer.json();
+    const pod = pods.get(name || "unknown") ?? add(name || "unknown", node);
+    pod.count++;
+    pod.heard = Date.now();
+  } catch {
+    failures++;
+  }
+}
+
+const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time));
+
+async function run() {
+  for (;;) {
+    // A page that nobody sees asks nothing.
+    while (!running || document.hidden) {
+      await new Promise((resolve) => { wake = resolve; });
+    }
+    await ask();
+    draw();
+    await sleep(between);
+  }
+}
+
+element("pause").addEventListener("click", () => {
+  running = !running;
+  element("pause").textContent = running ? "Pause" : "Resume";
+  draw();
+  summarise();
+  wake();
+});
+
+element("reset").addEventListener("click", () => {
+  pods.clear();
+  body.replaceChildren();
+  asked = 0;
+  failures = 0;
+  draw();
+  summarise();
+});
+
+document.addEventListener("visibilitychange", () => wake());
+
+run();
