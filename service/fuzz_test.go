@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,8 +16,10 @@ func FuzzRequest(f *testing.F) {
 	f.Add("GET", "/", "a=b", "text/html", "id", someParent, "203.0.113.9", "")
 	f.Add("BREW", "/assets/page.css", "%", "*/*", "<b>", "00-0-0-01", "a, b", `"*"`)
 	f.Add("HEAD", "//..\x00\xff", "", ";q=", strings.Repeat("a", 65), "", ",,", "W/")
+	s, logs := newTestServer(f, config{trustedProxies: []string{"192.0.2.0/24"}, logLevel: slog.LevelDebug})
 	f.Fuzz(func(t *testing.T, method, path, query, accept, id, parent, forwarded, etag string) {
-		s, logs := newTestServer(t, config{trustedProxies: []string{"192.0.2.0/24"}, logLevel: -4})
+		logs.t = t
+		logs.buf.Reset()
 		req := httptest.NewRequest(http.MethodGet, "/", nil)
 		req.Method, req.URL = method, &url.URL{Path: path, RawQuery: query}
 		for name, value := range map[string]string{
@@ -54,7 +57,7 @@ func FuzzConnection(f *testing.F) {
 	f.Add("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	f.Add("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nGET /version HTTP/1.0\r\n\r\n")
 	f.Add("GET /assets/page.js HTTP/1.1\r\nHost: a\r\nRange: bytes=1-2,3-4\r\nExpect: 100-continue\r\n\r\n")
-	s, logs := newTestServer(f, config{logLevel: 8})
+	s, logs := newTestServer(f, config{logLevel: slog.LevelError})
 	ts := listen(f, s)
 	f.Fuzz(func(t *testing.T, raw string) {
 		if strings.Contains(raw, "HEAD") {

@@ -4,8 +4,8 @@
 
 const between = 200; // milliseconds from an answer to the next question
 const patience = 3000; // milliseconds until a question counts as unanswered
-const silence = 15000; // milliseconds after which a pod that was heard is faded
-const spoken = 5000; // milliseconds between two summaries for screen readers
+const silence = 15000; // milliseconds after which a pod is faded, more with many pods
+const spoken = 10000; // milliseconds between two summaries, which screen readers speak
 
 const pods = new Map(); // name → {count, heard, row, bar, answers}
 let asked = 0;
@@ -23,7 +23,9 @@ function hue(name) {
   for (const char of name) {
     hash = Math.imul(hash ^ char.codePointAt(0), 16777619);
   }
-  return (hash >>> 0) % 360;
+  // Names differ in their last letters only: mix, so that their colours differ more.
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  return ((hash ^ (hash >>> 13)) >>> 0) % 360;
 }
 
 // add makes a pod's row, in the order of the names so that rows do not jump.
@@ -57,10 +59,12 @@ function add(name, node) {
 
 function draw() {
   const now = Date.now();
+  // Chance alone must not fade a pod: it is asked only once in so many questions.
+  const patient = Math.max(silence, 8 * between * pods.size);
   const most = Math.max(1, ...[...pods.values()].map((pod) => pod.count));
   for (const pod of pods.values()) {
     pod.row.dataset.count = pod.count;
-    pod.row.toggleAttribute("data-silent", running && now - pod.heard > silence);
+    pod.row.toggleAttribute("data-silent", running && now - pod.heard > patient);
     pod.bar.style.width = `${(100 * pod.count) / most}%`;
     pod.bar.setAttribute("aria-label", `${Math.round((100 * pod.count) / Math.max(1, asked - failures))} %`);
     pod.answers.textContent = pod.count;
@@ -75,7 +79,8 @@ function summarise() {
   lastSummary = Date.now();
   const counts = [...pods.values()].map((pod) => pod.count);
   const total = counts.reduce((sum, count) => sum + count, 0);
-  let text = `${total} answers from ${counts.length} ${counts.length === 1 ? "pod" : "pods"}`;
+  const number = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+  let text = `${number(total, "answer")} from ${number(counts.length, "pod")}`;
   if (counts.length > 1) {
     text += `, ${Math.min(...counts)} to ${Math.max(...counts)} each`;
   }
