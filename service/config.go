@@ -74,15 +74,25 @@ func parseConfig(args []string, getenv func(string) string) (config, error) {
 		flags.String(s.name, s.fallback, s.usage)
 	}
 
+	// Parse stops at what it does not know; what follows may be wrong as well.
 	var errs []error
-	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return config{}, err
-	case err != nil:
-		errs = append(errs, err)
-	case flags.NArg() > 0:
-		errs = append(errs, fmt.Errorf("unexpected argument %q", flags.Arg(0)))
+	for rest := args; len(rest) > 0; {
+		err := flags.Parse(rest)
+		if errors.Is(err, flag.ErrHelp) {
+			return config{}, err
+		}
+		rest = flags.Args()
+		isValue := len(rest) > 0 && !strings.HasPrefix(rest[0], "-")
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+			if isValue { // Of the flag that is wrong.
+				rest = rest[1:]
+			}
+		case len(rest) > 0:
+			errs = append(errs, fmt.Errorf("unexpected argument %q", rest[0]))
+			rest = rest[1:]
+		}
 	}
 
 	given := make(map[string]bool)
@@ -99,6 +109,7 @@ func parseConfig(args []string, getenv func(string) string) (config, error) {
 	if cfg.port != 0 && cfg.port == cfg.metricsPort {
 		errs = append(errs, fmt.Errorf("--port and --metrics-port are both %d: want two ports", cfg.port))
 	}
+	var err error
 	if cfg.traces, err = parseTraces(getenv); err != nil {
 		errs = append(errs, err)
 	}

@@ -86,9 +86,10 @@ func TestParseConfigErrors(t *testing.T) {
 		{"traces", nil,
 			map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_HEADERS": "secret"},
 			[]string{`OTEL_EXPORTER_OTLP_ENDPOINT="collector:4318"`, `OTEL_EXPORTER_OTLP_PROTOCOL="grpc"`, "OTEL_EXPORTER_OTLP_HEADERS: want"}},
-		{"argument", []string{"serve", "now"}, nil, []string{`unexpected argument "serve"`}},
-		{"all at once", []string{"--log-level=loud", "--drain-delay=soon", "--colour", "red"}, map[string]string{"PORT": "http"},
-			[]string{"flag provided but not defined: -colour", `PORT="http"`, `--log-level="loud"`, `--drain-delay="soon"`}},
+		{"argument", []string{"serve", "now"}, nil, []string{`unexpected argument "serve"`, `unexpected argument "now"`}},
+		{"flag without its value", []string{"--port"}, nil, []string{"flag needs an argument: -port"}},
+		{"all at once", []string{"--log-level=loud", "--colour", "red", "serve", "--drain-delay=soon"}, map[string]string{"PORT": "http"},
+			[]string{"flag provided but not defined: -colour", `unexpected argument "serve"`, `PORT="http"`, `--log-level="loud"`, `--drain-delay="soon"`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
