@@ -77,7 +77,7 @@ func TestSlowBody(t *testing.T) {
 	ts.Start()
 	defer ts.Close()
 	body, stuck := io.Pipe()
-	defer stuck.Close()
+	defer func() { _ = stuck.Close() }()
 	resp, err := ts.Client().Post(ts.URL+"/upload", "text/plain", body)
 	if err != nil {
 		t.Fatal(err)

@@ -103,20 +103,20 @@ func appendString(b []byte, s string) []byte {
 			}
 		}
 		b = append(b, s[start:i]...)
-		switch {
-		case r == '"' || r == '\\':
+		switch r {
+		case '"', '\\':
 			b = append(b, '\\', c)
-		case r == '\n':
+		case '\n':
 			b = append(b, `\n`...)
-		case r == '\r':
+		case '\r':
 			b = append(b, `\r`...)
-		case r == '\t':
+		case '\t':
 			b = append(b, `\t`...)
-		case r == utf8.RuneError:
+		case utf8.RuneError:
 			b = append(b, `\ufffd`...)
-		case r == '\b':
+		case '\b':
 			b = append(b, `\b`...)
-		case r == '\f':
+		case '\f':
 			b = append(b, `\f`...)
 		default:
 			b = append(b, '\\', 'u', hex[r>>12&0xf], hex[r>>8&0xf], hex[r>>4&0xf], hex[r&0xf])

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -125,7 +126,7 @@ func TestMetricsPort(t *testing.T) {
 	}
 	if resp, err := get("http://" + p.addr + "/metrics"); err != nil {
 		t.Error(err)
-	} else if readBody(t, resp); resp.StatusCode != 404 {
+	} else if readBody(t, resp); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("the users' port answers /metrics with %d", resp.StatusCode)
 	}
 	p.signal(syscall.SIGTERM)

@@ -38,8 +38,8 @@ func (s *server) setHeaders(c *gin.Context) {
 // hard to guess, since they open nothing.
 func newRequestID() string {
 	var random [16]byte
-	binary.LittleEndian.PutUint64(random[:8], rand.Uint64())
-	binary.LittleEndian.PutUint64(random[8:], rand.Uint64())
+	binary.LittleEndian.PutUint64(random[:8], rand.Uint64()) //nolint:gosec // see above
+	binary.LittleEndian.PutUint64(random[8:], rand.Uint64()) //nolint:gosec // see above
 	var text [2 * len(random)]byte
 	hex.Encode(text[:], random[:])
 	return string(text[:])

@@ -246,7 +246,7 @@ func newOTLPSpan(span sdktrace.ReadOnlySpan) otlpSpan {
 func otlpAttributes(attrs []attribute.KeyValue) []otlpAttribute {
 	out := make([]otlpAttribute, 0, len(attrs))
 	for _, a := range attrs {
-		value := map[string]any{"stringValue": a.Value.Emit()}
+		value := map[string]any{"stringValue": a.Value.String()}
 		switch a.Value.Type() {
 		case attribute.BOOL:
 			value = map[string]any{"boolValue": a.Value.AsBool()}

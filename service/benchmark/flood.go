@@ -134,7 +134,8 @@ func slowHeaders(ctx context.Context, addr string) {
 	}
 }
 
-// idle makes one request and then stays, as a client does that means to come back.
+// idle makes one request and then stays, as a client does that means to come back;
+// when it is closed, it does not until it has something to ask.
 func idle(ctx context.Context, addr string) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -147,4 +148,5 @@ func idle(ctx context.Context, addr string) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	_, _ = io.Copy(io.Discard, conn)
+	<-ctx.Done()
 }
