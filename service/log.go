@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"math"
@@ -11,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// newLogger returns a logger that writes one JSON object per line to w. Nothing
-// is buffered: what was logged before a crash can be read after it.
+// newLogger returns a logger that writes one JSON object per line to w. After a
+// warning or an error it has w write what it gathered: often the end is near.
 func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(&lineHandler{
 		Handler: slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}),
@@ -25,12 +26,20 @@ func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 // plain values, and leaves every other to the handler within.
 type lineHandler struct {
 	slog.Handler
-	w    io.Writer // each line is one Write, which os.File keeps in one piece
+	w    io.Writer // each line is one Write
 	pool sync.Pool // of *[]byte
 }
 
 // Handle writes the record as one line, or returns the writer's error.
 func (h *lineHandler) Handle(ctx context.Context, r slog.Record) error {
+	err := h.handle(ctx, r)
+	if gathers, ok := h.w.(*batchWriter); ok && r.Level >= slog.LevelWarn {
+		err = errors.Join(err, gathers.Flush())
+	}
+	return err
+}
+
+func (h *lineHandler) handle(ctx context.Context, r slog.Record) error {
 	line, ok := h.pool.Get().(*[]byte)
 	if !ok {
 		line = new([]byte)

@@ -35,11 +35,13 @@ func main() {
 		os.Exit(exitUsage)
 	}
 
-	log := newLogger(os.Stdout, cfg.logLevel)
+	out := newBatchWriter(os.Stdout)
+	log := newLogger(out, cfg.logLevel)
 	if err := serve(cfg, log); err != nil {
 		log.Error("failed", "error", err)
 		os.Exit(exitFailure)
 	}
+	_ = out.Flush() // There is nobody to tell that the log is lost.
 }
 
 // serve listens and runs the server until it is told to stop.
