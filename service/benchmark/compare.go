@@ -23,6 +23,7 @@ type peer struct {
 	args                      []string
 
 	rate, p50, p99, allocs []float64 // one for each round
+	cpu                    []float64 // µs for each request
 	first200               []float64 // ms
 	idle, loaded           []float64 // MiB
 }
@@ -93,13 +94,13 @@ func (p *peer) measure(seconds, connections int) error {
 	time.Sleep(time.Second)
 	p.idle = append(p.idle, run.memory("VmRSS"))
 
-	before := metric(p.metrics, "go_memstats_mallocs_total")
+	before, used := metric(p.metrics, "go_memstats_mallocs_total"), run.cpu()
 	out, err := exec.Command("wrk", "-t1", fmt.Sprintf("-c%d", connections), fmt.Sprintf("-d%ds", seconds), "--latency",
 		"http://"+run.addr+p.path).Output()
 	if err != nil {
 		return err
 	}
-	after := metric(p.metrics, "go_memstats_mallocs_total")
+	after, used := metric(p.metrics, "go_memstats_mallocs_total"), run.cpu()-used
 	p.loaded = append(p.loaded, run.memory("VmRSS"))
 	if bytes.Contains(out, []byte("Non-2xx")) {
 		return fmt.Errorf("not every answer was 200:\n%s", out)
@@ -119,6 +120,7 @@ func (p *peer) measure(seconds, connections int) error {
 	requests, _ := find(`(\d+) requests in`)
 	p.rate = append(p.rate, number(rate))
 	p.allocs = append(p.allocs, (after-before)/number(requests))
+	p.cpu = append(p.cpu, float64(used.Microseconds())/number(requests))
 	for percent, into := range map[string]*[]float64{"50": &p.p50, "99": &p.p99} {
 		value, unit := find(percent + `%\s+([\d.]+)(us|ms|s)`)
 		d, err := time.ParseDuration(value + unit)
@@ -152,6 +154,7 @@ func table(peers []*peer) error {
 	row("requests/s", "%.0f", func(p *peer) float64 { return median(p.rate) })
 	row("p50, ms", "%.2f", func(p *peer) float64 { return median(p.p50) })
 	row("p99, ms", "%.2f", func(p *peer) float64 { return median(p.p99) })
+	row("processor per request, µs", "%.1f", func(p *peer) float64 { return median(p.cpu) })
 	row("allocations per request", "%.1f", func(p *peer) float64 { return median(p.allocs) })
 	row("RSS idle, MiB", "%.1f", func(p *peer) float64 { return median(p.idle) })
 	row("RSS loaded, MiB", "%.1f", func(p *peer) float64 { return median(p.loaded) })
