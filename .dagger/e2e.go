@@ -19,16 +19,16 @@ import (
 const (
 	e2eTimeout = 120 // seconds for each rollout
 	// e2eRate is requests per second, which one pod on a busy laptop still serves.
-	e2eRate = "400"
+	e2eRate = "500"
 )
 
 // Take the service all the way, on a registry and a cluster made for it.
 //
 // Publishes and deploys version 1, puts load on its Service from a pod, deploys
-// version 2, then one whose container crashes, which must be rolled back, and
-// destroys the release, of which nothing may be left. Not one request of the
-// load may fail. Returns the seconds of each step and what became of the
-// requests.
+// version 2, deletes a pod, deploys a version whose container crashes, which must
+// be rolled back, and destroys the release, of which nothing may be left. Not one
+// request of the load may fail. Returns the seconds of each step and what became
+// of the requests.
 //
 //	dagger call end-to-end
 //
@@ -105,12 +105,23 @@ func (s *Slipway) EndToEnd(ctx context.Context) (string, error) {
 			return err
 		}},
 		{"deploy 2 under load", func() error { return deploy(1) }},
+		{"delete a pod under load", func() error {
+			pods, err := s.kubectl(ctx, to, "get", "pods", "--namespace="+to.namespace, "--output=name")
+			if err != nil {
+				return err
+			}
+			pod, _, _ := strings.Cut(pods, "\n")
+			if _, err := s.kubectl(ctx, to, "delete", "--namespace="+to.namespace, pod); err != nil {
+				return err
+			}
+			return deploy(1)
+		}},
 		{"deploy 3 under load, rolled back", func() error {
 			err := deploy(2)
 			if err == nil {
 				return errors.New("a release that crashes was taken for one that serves")
 			}
-			if !strings.Contains(err.Error(), "rolled back: release 2 serves again") {
+			if !strings.Contains(err.Error(), "rolled back: release 3 serves again") {
 				return err
 			}
 			return nil

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"crypto/rand"
 	"io"
 	"net"
@@ -36,6 +37,9 @@ func cluster(ts *testscript.TestScript, root string) {
 		ts.Fatalf("the kubeconfig's server is not on 127.0.0.1")
 	}
 	ts.Setenv("API_SERVER", "tcp://"+string(server[1]))
+	cache, err := os.UserCacheDir()
+	ts.Check(err)
+	ts.Setenv("ENGINE", filepath.Join(cache, "slipway", "lab", "engines", cmp.Or(os.Getenv("SLIPWAY_LAB"), "default")))
 	kubectl := lab("exec", "sh", "-c", "command -v kubectl")
 	ts.Setenv("PATH", filepath.Dir(kubectl)+string(os.PathListSeparator)+ts.Getenv("PATH"))
 	ns := "e2e-" + strings.ToLower(rand.Text()[:8])

@@ -16,7 +16,8 @@
 //	cluster           has the lab's cluster run on this machine and sets
 //	                  $KUBECONFIG, whose server is on 127.0.0.1; $API_SERVER to the
 //	                  way there; $REGISTRY to the lab's registry, from which the
-//	                  cluster's node pulls; $NS to a namespace of the script's own
+//	                  cluster's node pulls; $NS to a namespace of the script's
+//	                  own; $ENGINE to the directory of the engine's state and log
 //	slipway FUNCTION … calls a function with this kubeconfig, API server and
 //	                  namespace; $MANIFESTS and $SOURCE, when set, replace the
 //	                  module's own

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -28,7 +29,7 @@ func (c *cluster) ask(ctx context.Context, r record) (string, error) {
 		var wrong []string
 		table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 		for _, request := range q.Requests {
-			answer, problems := request.Put(c.proxy, base)
+			answer, problems := request.Put(asServed{c.proxy}, base)
 			if len(problems) == 0 {
 				fmt.Fprintf(table, "ok\t%s\t%s\n", request, answer)
 			} else {
@@ -58,6 +59,21 @@ func (c *cluster) ask(ctx context.Context, r record) (string, error) {
 			return "", context.Cause(ctx)
 		}
 	}
+}
+
+// asServed takes out of an answer what the API server put in on the way: its own
+// Cache-Control, which it adds before the service's.
+type asServed struct{ http.RoundTripper }
+
+func (t asServed) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.RoundTripper.RoundTrip(r)
+	if err == nil {
+		const name = "Cache-Control"
+		if values := resp.Header[name]; len(values) > 0 && values[0] == "no-cache, private" {
+			resp.Header[name] = values[1:]
+		}
+	}
+	return resp, err
 }
 
 // front is the Service that leads to the port on which the release's image
