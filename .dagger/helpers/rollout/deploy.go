@@ -127,6 +127,9 @@ func (c *cluster) roll(ctx context.Context, req request, r record) error {
 			say("release %d was interrupted: going on from there", old.Number)
 		}
 	}
+	if r.Taken, err = c.strangers(held, r.Objects); err != nil {
+		return err
+	}
 	r.Status, r.Started = pending, time.Now().UTC()
 	if err := c.save(held, r); err != nil {
 		return fmt.Errorf("note release %d: %w", r.Number, err)
@@ -138,18 +141,8 @@ func (c *cluster) roll(ctx context.Context, req request, r record) error {
 	if err != nil {
 		return c.bringBack(held, err, r, records, limit)
 	}
-	for _, old := range records {
-		switch old.Status {
-		case deployed:
-			old.Status = superseded
-		case pending:
-			old.Status, old.Note = failed, "interrupted"
-		default:
-			continue
-		}
-		if err := c.save(held, old); err != nil {
-			return err
-		}
+	if err := c.end(held, records, true); err != nil {
+		return err
 	}
 	r.Status, r.Ended = deployed, time.Now().UTC()
 	if err := c.save(held, r); err != nil {
@@ -176,6 +169,25 @@ func (c *cluster) roll(ctx context.Context, req request, r record) error {
 	}
 	fmt.Printf("seconds   checks %.1f, apply %.1f, rollout %.1f, smoke %.1f, all %.1f\n",
 		checked.Seconds(), took[0].Seconds(), took[1].Seconds(), took[2].Seconds(), time.Since(begin).Seconds())
+	return nil
+}
+
+// end notes the end of earlier releases: of those that were interrupted and, if
+// they are succeeded, of the one that served.
+func (c *cluster) end(ctx context.Context, records []record, succeeded bool) error {
+	for _, r := range records {
+		switch {
+		case r.Status == pending:
+			r.Status, r.Note = failed, "interrupted"
+		case r.Status == deployed && succeeded:
+			r.Status = superseded
+		default:
+			continue
+		}
+		if err := c.save(ctx, r); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -241,6 +253,10 @@ func (c *cluster) bringBack(ctx context.Context, err error, r record, records []
 
 	before := serving(records)
 	everything := inventory(append(slices.Clone(records), r))
+	taken, err := c.giveBack(ctx, append(slices.Clone(records), r), limit)
+	if err != nil {
+		return lost(err)
+	}
 	if before == nil {
 		removed, err := c.remove(ctx, everything)
 		if err == nil {
@@ -257,7 +273,7 @@ func (c *cluster) bringBack(ctx context.Context, err error, r record, records []
 		if err != nil {
 			return lost(err)
 		}
-		return story("no release served before it, so all it had made was removed again")
+		return story("no release served before it, so all it had made was removed again" + taken)
 	}
 
 	say("rolling back to release %d", before.Number)
@@ -273,7 +289,53 @@ func (c *cluster) bringBack(ctx context.Context, err error, r record, records []
 	if err := c.save(ctx, r); err != nil {
 		return lost(err)
 	}
-	return story(fmt.Sprintf("rolled back: release %d serves again (%s)", before.Number, before.Image))
+	if err := c.end(ctx, records, false); err != nil {
+		return lost(err)
+	}
+	return story(fmt.Sprintf("rolled back: release %d serves again (%s)", before.Number, before.Image) + taken)
+}
+
+// strangers are those of the objects that are in the cluster and not the
+// release's, without what the API server adds. Only --force-conflicts leads here
+// with any.
+func (c *cluster) strangers(ctx context.Context, objects []object) ([]object, error) {
+	var found []object
+	for _, o := range objects {
+		live, err := c.read(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		if live == nil || c.owns(live) {
+			continue
+		}
+		delete(live, "status")
+		metadata, _ := live.at("metadata").(map[string]any)
+		for _, field := range []string{"managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"} {
+			delete(metadata, field)
+		}
+		found = append(found, live)
+	}
+	return found, nil
+}
+
+// giveBack makes what unfinished releases took over what it was before, which
+// also ends their ownership of it, and says so.
+func (c *cluster) giveBack(ctx context.Context, records []record, limit time.Duration) (string, error) {
+	var taken []object
+	for _, r := range records {
+		if r.Status == pending {
+			taken = append(taken, without(r.Taken, taken)...)
+		}
+	}
+	for _, o := range taken {
+		if _, err := c.apply(ctx, o, true, false); err != nil {
+			return "", fmt.Errorf("%s: %w", o, err)
+		}
+	}
+	if len(taken) == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("; what it had taken over was put back: %v", taken), c.await(ctx, taken, limit)
 }
 
 // without is those of all that are not among some.

@@ -38,8 +38,9 @@ func (c *cluster) lock(ctx context.Context, limit time.Duration) (context.Contex
 	if err != nil {
 		return nil, nil, err
 	}
-	said := ""
-	for start := time.Now(); ; time.Sleep(500 * time.Millisecond) {
+	said, renewed := "", ""
+	var seen time.Time // when renewed was first seen: clocks of two machines are not compared
+	for start := time.Now(); ; pause(ctx, 500*time.Millisecond) {
 		live, err := c.read(ctx, lease)
 		if err != nil {
 			return nil, nil, err
@@ -47,17 +48,17 @@ func (c *cluster) lock(ctx context.Context, limit time.Duration) (context.Contex
 		method, where, next := http.MethodPost, collection, lease
 		if live != nil {
 			method, where, next = http.MethodPut, path, live
-			holder := live.text("spec", "holderIdentity")
-			renewed, _ := time.Parse(leaseTime, live.text("spec", "renewTime"))
-			if time.Since(renewed) < leaseDuration {
-				acquired, _ := time.Parse(leaseTime, live.text("spec", "acquireTime"))
-				since := time.Since(acquired).Round(time.Second)
+			if now := live.text("spec", "renewTime"); now != renewed {
+				renewed, seen = now, time.Now()
+			}
+			if time.Since(seen) < leaseDuration {
+				holder, acquired := live.text("spec", "holderIdentity"), live.text("spec", "acquireTime")
 				if time.Since(start) > limit {
-					return nil, nil, fmt.Errorf("release %s is being changed by %s, for %s now: nothing was touched; try again when that has ended", c.release, holder, since)
+					return nil, nil, fmt.Errorf("release %s is being changed by %s, since %s: nothing was touched; try again when that has ended", c.release, holder, acquired)
 				}
 				if said != holder {
 					said = holder
-					say("waiting: release %s is being changed by %s, for %s now", c.release, holder, since)
+					say("waiting: release %s is being changed by %s, since %s", c.release, holder, acquired)
 				}
 				continue
 			}

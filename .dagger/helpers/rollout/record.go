@@ -40,8 +40,9 @@ type record struct {
 	Started  time.Time
 	Ended    time.Time
 	Objects  []object
-	Smoke    string // what the release must answer, and
-	Port     int    // on which port of its pods
+	Taken    []object // what others had made and the release took over, as it was
+	Smoke    string   // what the release must answer, and
+	Port     int      // on which port of its pods
 }
 
 func (c *cluster) secret(name string) object {
