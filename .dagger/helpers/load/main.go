@@ -16,6 +16,10 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
+// inFlight is the most requests of a kind that wait for an answer: a rate kept
+// up against a machine that stalls would become a flood, which a service refuses.
+const inFlight = 100
+
 func main() {
 	if len(os.Args) != 3 {
 		fmt.Fprintln(os.Stderr, "usage: load URL REQUESTS-PER-SECOND")
@@ -30,9 +34,9 @@ func main() {
 
 	// Half of the requests reuse connections, half come with a new one each: a
 	// rollout can break either alone.
-	attackers := []*vegeta.Attacker{
-		vegeta.NewAttacker(vegeta.KeepAlive(true), vegeta.Timeout(10*time.Second)),
-		vegeta.NewAttacker(vegeta.KeepAlive(false), vegeta.Timeout(10*time.Second)),
+	attackers := make([]*vegeta.Attacker, 2)
+	for i := range attackers {
+		attackers[i] = vegeta.NewAttacker(vegeta.KeepAlive(i == 0), vegeta.Timeout(10*time.Second), vegeta.MaxWorkers(inFlight))
 	}
 	metrics := make([]vegeta.Metrics, len(attackers))
 	var done sync.WaitGroup

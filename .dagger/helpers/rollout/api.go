@@ -195,18 +195,17 @@ func (c *cluster) read(ctx context.Context, o object) (object, error) {
 }
 
 // apply is server-side apply; unknown and duplicate fields are refused.
-func (c *cluster) apply(ctx context.Context, o object, force, dryRun bool) (object, error) {
+func (c *cluster) apply(ctx context.Context, o object, force, dryRun bool) error {
 	path, err := c.where(o)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	query := url.Values{"fieldManager": {manager}, "fieldValidation": {"Strict"}, "force": {fmt.Sprint(force)}}
 	if dryRun {
 		query.Set("dryRun", "All")
 	}
-	var live object
 	header := http.Header{"Content-Type": {"application/apply-patch+yaml"}}
-	return live, c.do(ctx, http.MethodPatch, path+"?"+query.Encode(), header, o, &live)
+	return c.do(ctx, http.MethodPatch, path+"?"+query.Encode(), header, o, nil)
 }
 
 // delete has what depends on the object removed before it.

@@ -46,9 +46,7 @@ func (c *cluster) ask(ctx context.Context, r record) (string, error) {
 		}
 		if time.Since(start) > smokePatience {
 			detail := strings.Split(strings.TrimSpace(text.String()), "\n")
-			for _, line := range wrong[1:] {
-				detail = append(detail, line)
-			}
+			detail = append(detail, wrong[1:]...)
 			return "", &verdict{
 				cause:  fmt.Sprintf("%s is ready but answers wrongly: %s", service, wrong[0]),
 				detail: detail,

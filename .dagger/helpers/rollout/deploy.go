@@ -150,7 +150,7 @@ func (c *cluster) roll(ctx context.Context, req request, r record) error {
 	}
 	pruned, err := c.remove(held, without(inventory(all), r.Objects))
 	if err == nil {
-		err = c.gone(held, pruned, removeLimit)
+		err = c.gone(held, pruned)
 	}
 	for _, o := range pruned {
 		say("removed %s, which this release no longer has", o)
@@ -200,7 +200,7 @@ func (c *cluster) bring(ctx context.Context, r record, force bool, limit time.Du
 		start = time.Now()
 	}
 	for _, o := range r.Objects {
-		if _, err := c.apply(ctx, o, force, false); err != nil {
+		if err := c.apply(ctx, o, force, false); err != nil {
 			var refused *statusError
 			if errors.As(err, &refused) {
 				lines := explain(o.String(), refused)
@@ -260,7 +260,7 @@ func (c *cluster) bringBack(ctx context.Context, err error, r record, records []
 	if before == nil {
 		removed, err := c.remove(ctx, everything)
 		if err == nil {
-			err = c.gone(ctx, removed, removeLimit)
+			err = c.gone(ctx, removed)
 		}
 		for _, old := range append(slices.Clone(records), r) {
 			if err == nil {
@@ -282,7 +282,7 @@ func (c *cluster) bringBack(ctx context.Context, err error, r record, records []
 	}
 	if removed, err := c.remove(ctx, without(everything, before.Objects)); err != nil {
 		return lost(err)
-	} else if err := c.gone(ctx, removed, removeLimit); err != nil {
+	} else if err := c.gone(ctx, removed); err != nil {
 		return lost(err)
 	}
 	r.Status, r.Note, r.Ended = failed, v.cause, time.Now().UTC()
@@ -328,7 +328,7 @@ func (c *cluster) giveBack(ctx context.Context, records []record, limit time.Dur
 		}
 	}
 	for _, o := range taken {
-		if _, err := c.apply(ctx, o, true, false); err != nil {
+		if err := c.apply(ctx, o, true, false); err != nil {
 			return "", fmt.Errorf("%s: %w", o, err)
 		}
 	}

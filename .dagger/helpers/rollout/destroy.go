@@ -30,7 +30,7 @@ func destroy(ctx context.Context, c *cluster, req request) error {
 		say("deleted %s", o)
 	}
 	if err == nil {
-		err = c.gone(held, removed, removeLimit)
+		err = c.gone(held, removed)
 	}
 	// The records go last, so that a destroy that breaks off can be repeated.
 	for _, r := range records {

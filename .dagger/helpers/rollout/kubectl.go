@@ -151,13 +151,13 @@ func choose(ctx context.Context, req request) (kubectl, error) {
 
 // expired says since when a base64 PEM certificate is no longer valid.
 func expired(certificate string) error {
-	text, err := base64.StdEncoding.DecodeString(certificate)
-	if err != nil || len(text) == 0 {
+	if certificate == "" {
 		return nil
 	}
+	text, _ := base64.StdEncoding.DecodeString(certificate)
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return errors.New("the kubeconfig's client certificate is not PEM: get a new kubeconfig")
+		return errors.New("the kubeconfig's client certificate is not base64 of PEM: get a new kubeconfig")
 	}
 	parsed, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {

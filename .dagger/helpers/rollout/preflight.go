@@ -192,7 +192,7 @@ func (c *cluster) refusals(ctx context.Context, req request, objects []object) e
 			}
 			return findings{fmt.Sprintf("%s: is in the cluster already and %s: another --namespace or --release leaves it alone, --force-conflicts takes it over", at, whose)}
 		}
-		_, err = c.apply(ctx, o, req.ForceConflicts, true)
+		err = c.apply(ctx, o, req.ForceConflicts, true)
 		if !errors.As(err, &refused) {
 			return err
 		}
@@ -244,7 +244,7 @@ func (c *cluster) makeNamespace(ctx context.Context, objects []object) error {
 			ns = o
 		}
 	}
-	if _, err := c.apply(ctx, ns, false, false); err != nil {
+	if err := c.apply(ctx, ns, false, false); err != nil {
 		return fmt.Errorf("create namespace %s: %w", c.namespace, err)
 	}
 	// Kubernetes makes this account a moment later, and admits no pod before.
@@ -279,5 +279,5 @@ func (c *cluster) abandon(ctx context.Context) error {
 	if err := c.delete(ctx, c.namespaceObject()); err != nil {
 		return err
 	}
-	return c.gone(ctx, []object{c.namespaceObject()}, removeLimit)
+	return c.gone(ctx, []object{c.namespaceObject()})
 }

@@ -90,8 +90,7 @@ func (c *cluster) save(ctx context.Context, r record) error {
 		numberKey:                      strconv.Itoa(r.Number),
 		statusKey:                      r.Status,
 	}
-	_, err = c.apply(ctx, s, true, false)
-	return err
+	return c.apply(ctx, s, true, false)
 }
 
 func (c *cluster) forget(ctx context.Context, r record) error {
@@ -181,8 +180,8 @@ func (c *cluster) remove(ctx context.Context, objects []object) ([]object, error
 }
 
 // gone waits until none of the objects is there.
-func (c *cluster) gone(ctx context.Context, objects []object, limit time.Duration) error {
-	deadline := time.Now().Add(limit)
+func (c *cluster) gone(ctx context.Context, objects []object) error {
+	deadline := time.Now().Add(removeLimit)
 	for _, o := range objects {
 		for {
 			live, err := c.read(ctx, o)
@@ -193,7 +192,7 @@ func (c *cluster) gone(ctx context.Context, objects []object, limit time.Duratio
 				break
 			}
 			if time.Now().After(deadline) {
-				return fmt.Errorf("%s is still being deleted after %s (finalizers: %v)", o, limit, live.at("metadata", "finalizers"))
+				return fmt.Errorf("%s is still being deleted after %s (finalizers: %v)", o, removeLimit, live.at("metadata", "finalizers"))
 			}
 			time.Sleep(200 * time.Millisecond)
 		}

@@ -113,7 +113,7 @@ func (c *cluster) describeService(ctx context.Context, table *tabwriter.Writer, 
 	return nil
 }
 
-func status(ctx context.Context, c *cluster, req request) error {
+func status(ctx context.Context, c *cluster, _ request) error {
 	records, err := c.present(ctx)
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func status(ctx context.Context, c *cluster, req request) error {
 	return c.describe(ctx, *r)
 }
 
-func history(ctx context.Context, c *cluster, req request) error {
+func history(ctx context.Context, c *cluster, _ request) error {
 	records, err := c.present(ctx)
 	if err != nil {
 		return err
