@@ -31,6 +31,7 @@ var images = []Image{
 	{"registry.k8s.io", "kubectl", "v" + kubectlVersion, kubectlImage, false},
 	{"docker.io", "rancher/k3s", k3sTag, k3sImage, true},
 	{"docker.io", "library/registry", distributionVersion, distributionImage, true},
+	{"docker.io", "chromedp/headless-shell", chromiumTag, chromiumImage, true},
 }
 
 // The Go release as a layer, which the golang and the Go SDK image share.
