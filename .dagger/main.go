@@ -45,6 +45,8 @@ type Slipway struct {
 	ClusterImage string
 	// +private
 	RegistryImage string
+	// +private
+	BrowserImage string
 }
 
 // New takes what is common to all functions. Its arguments are one struct since
@@ -97,6 +99,10 @@ func New(args struct {
 	//
 	// +default="registry:3.1.1"
 	RegistryImage string
+	// Image of the browser: starts Chromium, to be driven through port 9222.
+	//
+	// +default="chromedp/headless-shell:156.0.8078.12"
+	BrowserImage string
 }) (*Slipway, error) {
 	if args.Port < 1 || args.Port > 65535 {
 		return nil, fmt.Errorf("--port %d is not a TCP port: give one from 1 to 65535", args.Port)
@@ -116,5 +122,6 @@ func New(args struct {
 		KubectlImage:  args.KubectlImage,
 		ClusterImage:  args.ClusterImage,
 		RegistryImage: args.RegistryImage,
+		BrowserImage:  args.BrowserImage,
 	}, nil
 }
