@@ -78,7 +78,7 @@ func copyTar(to, from string, wanted func(name string) bool) error {
 var chromiumImage = &Step{
 	Name:  "chromium-image",
 	About: "image chromedp/headless-shell:" + chromiumTag,
-	Files: []string{"chromium.go", "images.go", "layers.go", "chromium/run.sh"},
+	Files: []string{"chromium.go", "images.go", "layers.go", "chromium"},
 	Deps:  []*Step{chromiumDebian},
 	Build: func(_ context.Context, b *Build) error {
 		layer := filepath.Join(b.Dir, "layer.tar")
@@ -91,6 +91,9 @@ var chromiumImage = &Step{
 			return err
 		}
 		if err := w.tree("headless-shell/run.sh", filepath.Join(b.Source, "chromium", "run.sh")); err != nil {
+			return err
+		}
+		if err := w.tree("etc/fonts/local.conf", filepath.Join(b.Source, "chromium", "fonts.conf")); err != nil {
 			return err
 		}
 		if err := w.Close(); err != nil {

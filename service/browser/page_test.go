@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +77,9 @@ func counts(p *tab, names []string) {
 		return !slices.ContainsFunc(names, func(name string) bool { return now.Counts[name] <= first.Counts[name] })
 	})
 	now := p.until("24 answers", func(now seen) bool { return now.total() >= 24 })
+	now = p.until("a summary of all pods, which comes every ten seconds", func(now seen) bool {
+		return strings.Contains(now.Summary, fmt.Sprintf(" answers from %d pods, ", len(names)))
+	})
 	if now.Status != "" {
 		p.t.Errorf("want every question answered, got status %q", now.Status)
 	}
