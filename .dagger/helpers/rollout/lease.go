@@ -91,8 +91,8 @@ func (c *cluster) lock(ctx context.Context, limit time.Duration) (context.Contex
 			case <-ticker.C:
 			}
 			live, err := c.read(held, lease)
-			if err != nil {
-				continue // do has waited; whoever works meets the same error
+			if err != nil || live == nil {
+				continue // whoever works meets the same error; and with its namespace the lease goes first
 			}
 			if live.text("spec", "holderIdentity") != identity {
 				lost(fmt.Errorf("another took over the release while this one could not renew its lease: %s", live.text("spec", "holderIdentity")))
