@@ -88,28 +88,8 @@ func becomeCluster(dir string) error {
 
 // mountClusterRoot makes the image's root file system this process's root.
 func mountClusterRoot(spec clusterSpec) error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
-	}
-	root := filepath.Join(spec.Dir, "root")
-	if err := unix.Mount("tmpfs", root, "tmpfs", 0, "mode=755"); err != nil {
-		return err
-	}
-	upper, work := filepath.Join(root, "upper"), filepath.Join(root, "work")
-	for _, dir := range []string{upper, work} {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return err
-		}
-	}
-	overlay := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", spec.Root, upper, work)
-	if err := unix.Mount("overlay", root, "overlay", 0, overlay); err != nil {
-		return fmt.Errorf("overlay: %w", err)
-	}
-	state := filepath.Join(spec.Dir, "state")
-	for _, m := range []struct {
-		source, target, kind string
-		flags                uintptr
-	}{
+	root, state := filepath.Join(spec.Dir, "root"), filepath.Join(spec.Dir, "state")
+	err := mountRoot(spec.Root, root, []mount{
 		{"proc", "proc", "proc", 0},
 		{"sysfs", "sys", "sysfs", 0},
 		{"tmpfs", "sys/fs/cgroup", "tmpfs", 0},
@@ -119,14 +99,9 @@ func mountClusterRoot(spec clusterSpec) error {
 		{filepath.Join(state, "rancher"), "var/lib/rancher", "", unix.MS_BIND},
 		{filepath.Join(state, "kubelet"), "var/lib/kubelet", "", unix.MS_BIND},
 		{filepath.Join(state, "log"), "var/log", "", unix.MS_BIND},
-	} {
-		target := filepath.Join(root, m.target)
-		if err := os.MkdirAll(target, 0o755); err != nil {
-			return err
-		}
-		if err := unix.Mount(m.source, target, m.kind, m.flags, ""); err != nil {
-			return fmt.Errorf("mount %s: %w", m.target, err)
-		}
+	})
+	if err != nil {
+		return err
 	}
 	for name, content := range map[string]string{
 		"etc/hosts":                       "127.0.0.1 localhost\n",
@@ -138,16 +113,7 @@ func mountClusterRoot(spec clusterSpec) error {
 			return err
 		}
 	}
-	if err := os.Chdir(root); err != nil {
-		return err
-	}
-	if err := unix.PivotRoot(".", "."); err != nil {
-		return fmt.Errorf("pivot_root: %w", err)
-	}
-	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
-		return err
-	}
-	return os.Chdir("/")
+	return enterRoot(root)
 }
 
 // registries is k3s's registries.yaml: the lab's registry under its own name and as the mirror it is.

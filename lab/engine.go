@@ -53,9 +53,10 @@ func (e Engine) Start(ctx context.Context, key string, spec engineSpec, parts []
 	return e.AwaitServing(ctx)
 }
 
-// AwaitServing waits for an engine that was started to answer.
+// AwaitServing waits for an engine that was started to answer. One that was killed
+// first discards its whole cache, which is gigabytes.
 func (e Engine) AwaitServing(ctx context.Context) error {
-	return e.WaitReady(ctx, time.Minute, func() bool { return dials("unix", e.socket()) })
+	return e.WaitReady(ctx, 3*time.Minute, func() bool { return dials("unix", e.socket()) })
 }
 
 // Stop ends the engine. Its mounts and its containers' processes and networks end with its
@@ -67,8 +68,8 @@ func (e Engine) Stop(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	// The engine syncs its state before it leaves, which takes seconds.
-	if err := e.Daemon.Stop(ctx, 45*time.Second); err != nil {
+	// The engine syncs its state before it leaves; killed earlier it would discard it.
+	if err := e.Daemon.Stop(ctx, 2*time.Minute); err != nil {
 		return err
 	}
 	if err := os.Remove(e.socket()); err != nil && !os.IsNotExist(err) {

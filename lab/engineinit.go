@@ -20,8 +20,24 @@ func becomeEngine(dir string) error {
 	if err := readJSON(filepath.Join(dir, "spec.json"), &spec); err != nil {
 		return err
 	}
-	root := filepath.Join(spec.Dir, "root")
-	if err := mountRoot(spec, root); err != nil {
+	root, tmp := filepath.Join(spec.Dir, "root"), filepath.Join(spec.Dir, "tmp")
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := os.Mkdir(tmp, 0o1777); err != nil {
+		return err
+	}
+	err := mountRoot(spec.Root, root, []mount{
+		{"proc", "proc", "proc", 0},
+		{"sysfs", "sys", "sysfs", 0},
+		{"/dev", "dev", "", unix.MS_BIND | unix.MS_REC},
+		{"tmpfs", "run", "tmpfs", 0},
+		{filepath.Join(spec.Dir, "run"), "run/dagger", "", unix.MS_BIND},
+		{tmp, "tmp", "", unix.MS_BIND},
+		{filepath.Join(spec.Dir, "state"), "var/lib/dagger", "", unix.MS_BIND},
+		{filepath.Join(spec.Content, "blobs"), "usr/local/share/dagger/content/blobs", "", unix.MS_BIND},
+	})
+	if err != nil {
 		return err
 	}
 	if err := mountCgroup(spec.Network.Name, filepath.Join(root, "sys/fs/cgroup")); err != nil {
@@ -30,17 +46,7 @@ func becomeEngine(dir string) error {
 	if err := copyFromMachine(spec, root); err != nil {
 		return err
 	}
-	if err := os.Chdir(root); err != nil {
-		return err
-	}
-	// Stacking the old root on the new one and detaching it needs no directory to put it in.
-	if err := unix.PivotRoot(".", "."); err != nil {
-		return fmt.Errorf("pivot_root: %w", err)
-	}
-	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
-		return err
-	}
-	if err := os.Chdir("/"); err != nil {
+	if err := enterRoot(root); err != nil {
 		return err
 	}
 	// tini reaps what containers leave behind and passes signals on.
@@ -52,54 +58,6 @@ func becomeEngine(dir string) error {
 		// Networks are made ahead of use; the usual 128 cost seconds of a small machine's start.
 		"--oci-cni-pool-size", "24",
 	}, spec.Env)
-}
-
-func mountRoot(spec engineSpec, root string) error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
-	}
-	// What the engine writes outside its state directory lives in memory and goes with it.
-	if err := unix.Mount("tmpfs", root, "tmpfs", 0, "mode=755"); err != nil {
-		return err
-	}
-	upper, work := filepath.Join(root, "upper"), filepath.Join(root, "work")
-	for _, dir := range []string{upper, work} {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return err
-		}
-	}
-	overlay := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", spec.Root, upper, work)
-	if err := unix.Mount("overlay", root, "overlay", 0, overlay); err != nil {
-		return fmt.Errorf("overlay: %w", err)
-	}
-	if err := os.RemoveAll(filepath.Join(spec.Dir, "tmp")); err != nil {
-		return err
-	}
-	if err := os.Mkdir(filepath.Join(spec.Dir, "tmp"), 0o1777); err != nil {
-		return err
-	}
-	for _, m := range []struct {
-		source, target, kind string
-		flags                uintptr
-	}{
-		{"proc", "proc", "proc", 0},
-		{"sysfs", "sys", "sysfs", 0},
-		{"/dev", "dev", "", unix.MS_BIND | unix.MS_REC},
-		{"tmpfs", "run", "tmpfs", 0},
-		{filepath.Join(spec.Dir, "run"), "run/dagger", "", unix.MS_BIND},
-		{filepath.Join(spec.Dir, "tmp"), "tmp", "", unix.MS_BIND},
-		{filepath.Join(spec.Dir, "state"), "var/lib/dagger", "", unix.MS_BIND},
-		{filepath.Join(spec.Content, "blobs"), "usr/local/share/dagger/content/blobs", "", unix.MS_BIND},
-	} {
-		target := filepath.Join(root, m.target)
-		if err := os.MkdirAll(target, 0o755); err != nil {
-			return err
-		}
-		if err := unix.Mount(m.source, target, m.kind, m.flags, ""); err != nil {
-			return fmt.Errorf("mount %s: %w", m.target, err)
-		}
-	}
-	return nil
 }
 
 // copyFromMachine gives the engine the machine's name servers and extra certificate authorities.

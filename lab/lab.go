@@ -147,7 +147,7 @@ func (l *Lab) Up(ctx context.Context, steps []*Step) error {
 
 // lock is held by whoever starts or stops daemons.
 func (l *Lab) lock(ctx context.Context) (*os.File, error) {
-	return Lock(ctx, filepath.Join(l.cache, "locks", "daemons"), 3*time.Minute, func() {
+	return Lock(ctx, filepath.Join(l.cache, "locks", "daemons"), 6*time.Minute, func() {
 		say("waiting for another run that is starting or stopping the lab")
 	})
 }
