@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
-	"dagger/slipway/internal/dagger"
+	"golang.org/x/sync/errgroup"
 )
 
 // stamp is what a build says of itself.
@@ -25,21 +22,25 @@ var commitHash = regexp.MustCompile(`^[0-9a-f]{40,64}$`)
 // missing the cache each time git touches its index.
 func (s *Slipway) stamp(ctx context.Context) (stamp, error) {
 	st := stamp{version: s.Version, revision: "unknown"}
-	tmp, err := os.MkdirTemp("", "git")
+	files, err := s.Source.Glob(ctx, ".git/**")
 	if err != nil {
 		return st, err
 	}
-	defer os.RemoveAll(tmp)
-	if _, err := s.Source.Filter(dagger.DirectoryFilterOpts{Include: []string{".git"}}).Export(ctx, tmp); err != nil {
+	head := ""
+	if slices.Contains(files, ".git/HEAD") {
+		if head, err = s.Source.File(".git/HEAD").Contents(ctx); err != nil {
+			return st, err
+		}
+	}
+	commit := strings.TrimSpace(head)
+	ref, onBranch := strings.CutPrefix(commit, "ref: ")
+	refs, err := s.refs(ctx, slices.DeleteFunc(files, func(file string) bool {
+		return file != ".git/"+ref && file != packedRefs && (!strings.HasPrefix(file, ".git/refs/tags/") || strings.HasSuffix(file, "/"))
+	}))
+	if err != nil {
 		return st, err
 	}
-	git := filepath.Join(tmp, ".git")
-	refs := packedRefs(git)
-	looseRefs(git, refs)
-
-	head, _ := os.ReadFile(filepath.Join(git, "HEAD"))
-	commit := strings.TrimSpace(string(head))
-	if ref, ok := strings.CutPrefix(commit, "ref: "); ok {
+	if onBranch {
 		commit = refs[ref]
 	}
 	if commitHash.MatchString(commit) {
@@ -49,6 +50,49 @@ func (s *Slipway) stamp(ctx context.Context) (stamp, error) {
 		st.version = versionOf(st.revision, refs)
 	}
 	return st, nil
+}
+
+const packedRefs = ".git/packed-refs"
+
+// refs maps each ref in the files to its commit. One with a file of its own
+// wins over its line in packed-refs.
+func (s *Slipway) refs(ctx context.Context, files []string) (map[string]string, error) {
+	texts := make([]string, len(files))
+	reads, ctx := errgroup.WithContext(ctx)
+	reads.SetLimit(8)
+	for i, file := range files {
+		reads.Go(func() (err error) {
+			texts[i], err = s.Source.File(file).Contents(ctx)
+			return err
+		})
+	}
+	if err := reads.Wait(); err != nil {
+		return nil, err
+	}
+	refs := map[string]string{}
+	if i := slices.Index(files, packedRefs); i >= 0 {
+		unpackRefs(texts[i], refs)
+	}
+	for i, file := range files {
+		if file != packedRefs {
+			refs[strings.TrimPrefix(file, ".git/")] = strings.TrimSpace(texts[i])
+		}
+	}
+	return refs, nil
+}
+
+// unpackRefs reads packed-refs; an annotated tag is the commit it points at (the
+// "^" line that follows it).
+func unpackRefs(text string, refs map[string]string) {
+	last := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if peeled, ok := strings.CutPrefix(line, "^"); ok {
+			refs[last] = peeled
+		} else if commit, ref, ok := strings.Cut(line, " "); ok && commitHash.MatchString(commit) {
+			refs[ref], last = commit, ref
+		}
+	}
 }
 
 func versionOf(revision string, refs map[string]string) string {
@@ -67,38 +111,4 @@ func versionOf(revision string, refs map[string]string) string {
 	default:
 		return "0.0.0-" + revision[:12]
 	}
-}
-
-// packedRefs maps each ref to its commit; an annotated tag to the commit it
-// points at (the "^" line that follows it).
-func packedRefs(git string) map[string]string {
-	refs := map[string]string{}
-	f, err := os.Open(filepath.Join(git, "packed-refs"))
-	if err != nil {
-		return refs
-	}
-	defer f.Close()
-	var last string
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if peeled, ok := strings.CutPrefix(lines.Text(), "^"); ok {
-			refs[last] = peeled
-		} else if commit, ref, ok := strings.Cut(lines.Text(), " "); ok && commitHash.MatchString(commit) {
-			refs[ref], last = commit, ref
-		}
-	}
-	return refs
-}
-
-// looseRefs adds the refs that have a file of their own, which win over packed ones.
-func looseRefs(git string, refs map[string]string) {
-	_ = filepath.WalkDir(filepath.Join(git, "refs"), func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil
-		}
-		commit, err := os.ReadFile(file)
-		if ref, relErr := filepath.Rel(git, file); err == nil && relErr == nil {
-			refs[filepath.ToSlash(ref)] = strings.TrimSpace(string(commit))
-		}
-		return nil
-	})
 }
