@@ -87,10 +87,7 @@ func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
 		AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true})
 
 	dir := s.Source.Directory(path.Dir(s.browserModule()))
-	program := s.golang().
-		WithMountedDirectory("/src", dir.Filter(dagger.DirectoryFilterOpts{Include: []string{"go.*"}})).
-		WithExec([]string{"go", "mod", "download"}).
-		WithMountedDirectory("/src", dir).
+	program := s.workspaceOf(dir).
 		WithEnvVariable("CGO_ENABLED", "0").
 		WithExec([]string{"go", "test", "-c", "-o", "/out/browser.test", "."}).
 		File("/out/browser.test")

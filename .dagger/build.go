@@ -117,13 +117,15 @@ func (s *Slipway) golang() *dagger.Container {
 // workspace is the toolchain with the module's dependencies downloaded and its
 // source in place. Only go.mod, go.sum and their like reach the download, so
 // that an edit of the code does not repeat it.
-func (s *Slipway) workspace() *dagger.Container {
+func (s *Slipway) workspace() *dagger.Container { return s.workspaceOf(s.Source) }
+
+func (s *Slipway) workspaceOf(source *dagger.Directory) *dagger.Container {
 	download := s.golang().
-		WithMountedDirectory("/src", s.Source.Filter(dagger.DirectoryFilterOpts{
+		WithMountedDirectory("/src", source.Filter(dagger.DirectoryFilterOpts{
 			Include: []string{"go.*", "**/go.mod", "**/go.sum"},
 		})).
 		WithExec([]string{"go", "mod", "download"})
-	return download.WithMountedDirectory("/src", s.Source.Filter(dagger.DirectoryFilterOpts{
+	return download.WithMountedDirectory("/src", source.Filter(dagger.DirectoryFilterOpts{
 		Exclude: []string{".git"},
 	}))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"golang.org/x/sync/errgroup"
 
 	"dagger/slipway/internal/dagger"
 )
@@ -143,16 +144,14 @@ func exitStatus(status int, err error) error {
 
 // release is the request that describes what is to be deployed.
 func (s *Slipway) release(ctx context.Context, image, imageName, overlay, namespace string) (request, error) {
-	r, err := s.render(ctx, image, imageName, overlay, namespace)
-	if err != nil {
-		return request{}, err
-	}
-	questions, err := s.questions(ctx)
-	if err != nil {
-		return request{}, err
-	}
-	st, err := s.stamp(ctx)
-	if err != nil {
+	var r rendered
+	var questions string
+	var st stamp
+	work, ctx := errgroup.WithContext(ctx)
+	work.Go(func() (err error) { r, err = s.render(ctx, image, imageName, overlay, namespace); return err })
+	work.Go(func() (err error) { questions, err = s.questions(ctx); return err })
+	work.Go(func() (err error) { st, err = s.stamp(ctx); return err })
+	if err := work.Wait(); err != nil {
 		return request{}, err
 	}
 	return request{

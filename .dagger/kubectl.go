@@ -76,16 +76,25 @@ func (s *Slipway) rollout(ctx context.Context, command string, t target, req req
 		return "", err
 	}
 	req.APIServer = server
-	text, err := json.Marshal(req)
-	if err != nil {
+	if ctr, err = s.withRollout(ctr, command, req); err != nil {
 		return "", err
 	}
-	out, err := ctr.
-		WithMountedFile("/rollout", s.helper("rollout")).
-		WithNewFile("/request.json", string(text)).
-		WithExec([]string{"/rollout", command, "/request.json"}).
-		Stdout(ctx)
+	out, err := ctr.Stdout(ctx)
 	return out, verdict(err)
+}
+
+// withRollout runs one of the helper's commands in a container. The request goes
+// in as a secret: manifests may hold some, and what files contain is in every log.
+// To Dagger's cache a secret is its name, so each has one of its own.
+func (s *Slipway) withRollout(ctr *dagger.Container, command string, req request) (*dagger.Container, error) {
+	text, err := json.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	return ctr.
+		WithMountedFile("/rollout", s.helper("rollout")).
+		WithMountedSecret("/request.json", dag.SetSecret("slipway-request-"+rand.Text(), string(text)), dagger.ContainerWithMountedSecretOpts{Mode: 0o444}).
+		WithExec([]string{"/rollout", command, "/request.json"}), nil
 }
 
 // inCluster is the container with kubectl and the kubeconfig, and the host:port

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -47,16 +46,12 @@ func (s *Slipway) Manifests(
 	if err != nil {
 		return "", err
 	}
-	request, err := json.Marshal(request{Objects: r.objects, Files: r.files, Namespace: namespace})
+	checked, err := s.withRollout(dag.Container().From(s.KubectlImage), "check",
+		request{Objects: r.objects, Files: r.files, Namespace: namespace})
 	if err != nil {
 		return "", err
 	}
-	_, err = dag.Container().From(s.KubectlImage).
-		WithMountedFile("/rollout", s.helper("rollout")).
-		WithNewFile("/request.json", string(request)).
-		WithExec([]string{"/rollout", "check", "/request.json"}).
-		Sync(ctx)
-	if err != nil {
+	if _, err := checked.Sync(ctx); err != nil {
 		return "", execCause(err)
 	}
 	documents := make([]string, len(r.objects))

@@ -66,10 +66,36 @@ func Parse(text string) (Questions, error) {
 	return q, nil
 }
 
-// Put asks one question of the service at base, a URL without path, through
+// Ask puts all questions to the service at base, writes a row for each to table
+// and returns what is wrong, each with its question.
+func (q Questions) Ask(table io.Writer, transport http.RoundTripper, base string) []string {
+	var wrong []string
+	for _, r := range q.Requests {
+		answer, problems := r.put(transport, base)
+		wrong = append(wrong, Row(table, r.String(), answer, problems)...)
+	}
+	return wrong
+}
+
+// Row writes one row of tab-separated cells, verdict, question and answer, and
+// returns the problems, each with its question.
+func Row(table io.Writer, question, answer string, problems []string) []string {
+	verdict := "ok"
+	if len(problems) > 0 {
+		verdict = "FAILED"
+	}
+	fmt.Fprintf(table, "%s\t%s\t%s\n", verdict, question, answer)
+	wrong := make([]string, len(problems))
+	for i, p := range problems {
+		wrong[i] = question + ": " + p
+	}
+	return wrong
+}
+
+// put asks one question of the service at base, a URL without path, through
 // transport, nil for the usual one. It returns the answer in short and what is
 // wrong with it.
-func (q Request) Put(transport http.RoundTripper, base string) (string, []string) {
+func (q Request) put(transport http.RoundTripper, base string) (string, []string) {
 	req, err := http.NewRequest(q.Method, base+q.Path, nil)
 	if err != nil {
 		return "not sent", []string{err.Error()}

@@ -70,7 +70,7 @@ func notFound(err error) bool { return isReason(err, "NotFound") }
 // connect checks the kubeconfig, starts the way to the API server and learns
 // what kinds it knows.
 func connect(ctx context.Context, req request) (*cluster, error) {
-	k, err := choose(ctx, req)
+	k, err := choose(req)
 	if err != nil {
 		return nil, err
 	}
@@ -195,17 +195,26 @@ func (c *cluster) read(ctx context.Context, o object) (object, error) {
 }
 
 // apply is server-side apply; unknown and duplicate fields are refused.
-func (c *cluster) apply(ctx context.Context, o object, force, dryRun bool) error {
+func (c *cluster) apply(ctx context.Context, o object, force bool) error {
+	return c.patch(ctx, o, force, url.Values{}, nil)
+}
+
+// dryRun returns what apply would make of the object, and stores nothing.
+func (c *cluster) dryRun(ctx context.Context, o object, force bool) (merged object, err error) {
+	err = c.patch(ctx, o, force, url.Values{"dryRun": {"All"}}, &merged)
+	return merged, err
+}
+
+func (c *cluster) patch(ctx context.Context, o object, force bool, query url.Values, out any) error {
 	path, err := c.where(o)
 	if err != nil {
 		return err
 	}
-	query := url.Values{"fieldManager": {manager}, "fieldValidation": {"Strict"}, "force": {fmt.Sprint(force)}}
-	if dryRun {
-		query.Set("dryRun", "All")
-	}
+	query.Set("fieldManager", manager)
+	query.Set("fieldValidation", "Strict")
+	query.Set("force", fmt.Sprint(force))
 	header := http.Header{"Content-Type": {"application/apply-patch+yaml"}}
-	return c.do(ctx, http.MethodPatch, path+"?"+query.Encode(), header, o, nil)
+	return c.do(ctx, http.MethodPatch, path+"?"+query.Encode(), header, o, out)
 }
 
 // delete has what depends on the object removed before it.

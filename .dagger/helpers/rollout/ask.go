@@ -26,19 +26,8 @@ func (c *cluster) ask(ctx context.Context, r record) (string, error) {
 	base := fmt.Sprintf("%s/api/v1/namespaces/%s/services/%s:%s/proxy", proxyURL, c.namespace, service.name(), port)
 	for start := time.Now(); ; {
 		var text strings.Builder
-		var wrong []string
 		table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-		for _, request := range q.Requests {
-			answer, problems := request.Put(asServed{c.proxy}, base)
-			if len(problems) == 0 {
-				fmt.Fprintf(table, "ok\t%s\t%s\n", request, answer)
-			} else {
-				fmt.Fprintf(table, "FAILED\t%s\t%s\n", request, answer)
-			}
-			for _, p := range problems {
-				wrong = append(wrong, fmt.Sprintf("%s: %s", request, p))
-			}
-		}
+		wrong := q.Ask(table, asServed{c.proxy}, base)
 		_ = table.Flush() // into memory
 		if len(wrong) == 0 {
 			say("%s answers %d of %d questions as it should", service, len(q.Requests), len(q.Requests))
@@ -86,11 +75,7 @@ func front(r record) (object, string) {
 			ports, _ := s.at("spec", "ports").([]any)
 			for _, p := range ports {
 				p, _ := p.(map[string]any)
-				target := p["targetPort"]
-				if target == nil {
-					target = p["port"]
-				}
-				if containerPort(w, target) == r.Port {
+				if containerPort(w, targetPort(p)) == r.Port {
 					return s, fmt.Sprint(p["port"])
 				}
 			}

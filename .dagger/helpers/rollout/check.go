@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,11 +14,7 @@ func check(req request) error {
 	namespace := req.Namespace
 	for _, o := range req.Objects {
 		add := func(field, format string, args ...any) {
-			at := o.String()
-			if file := req.Files[at]; file != "" {
-				at = file + ": " + at
-			}
-			wrong = append(wrong, fmt.Sprintf("%s: %s: %s", at, field, fmt.Sprintf(format, args...)))
+			wrong = append(wrong, fmt.Sprintf("%s: %s: %s", req.origin(o), field, fmt.Sprintf(format, args...)))
 		}
 		if o.kind() == "" || o.version() == "" || o.name() == "" {
 			add("metadata.name", "kind, apiVersion and name must be there")
@@ -54,7 +51,7 @@ func check(req request) error {
 			}
 		case "HorizontalPodAutoscaler":
 			target := object{"kind": o.at("spec", "scaleTargetRef", "kind"), "metadata": map[string]any{"name": o.at("spec", "scaleTargetRef", "name")}}
-			if !named(req.Objects, target) {
+			if !slices.ContainsFunc(req.Objects, func(o object) bool { return o.String() == target.String() }) {
 				add("spec.scaleTargetRef", "%s is not among these manifests", target)
 			}
 		case "Deployment", "StatefulSet", "DaemonSet":
@@ -69,15 +66,6 @@ func check(req request) error {
 		return fmt.Errorf("the manifests do not fit together:\n%w", wrong)
 	}
 	return nil
-}
-
-func named(objects []object, target object) bool {
-	for _, o := range objects {
-		if o.String() == target.String() {
-			return true
-		}
-	}
-	return false
 }
 
 // podSpec is that of the pods an object makes, nil for one that makes none.
@@ -149,6 +137,15 @@ func selected(objects []object, labels map[string]any) []object {
 	return matching
 }
 
+// targetPort is where a Service's port leads, a number or the name of a container
+// port.
+func targetPort(port map[string]any) any {
+	if target := port["targetPort"]; target != nil {
+		return target
+	}
+	return port["port"]
+}
+
 func checkService(s object, objects []object, add func(field, format string, args ...any)) {
 	selector, _ := s.at("spec", "selector").(map[string]any)
 	if len(selector) == 0 {
@@ -162,10 +159,7 @@ func checkService(s object, objects []object, add func(field, format string, arg
 	ports, _ := s.at("spec", "ports").([]any)
 	for i, item := range ports {
 		p, _ := item.(map[string]any)
-		target := p["targetPort"]
-		if target == nil {
-			target = p["port"]
-		}
+		target := targetPort(p)
 		for _, w := range pods {
 			offered := false
 			for _, ctr := range containersOf(podSpec(w))["containers"] {

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -27,35 +28,34 @@ func deploy(ctx context.Context, c *cluster, req request) error {
 	if err := c.may(ctx, rights); err != nil {
 		return err
 	}
-	refused := func() error {
-		if err := c.refusals(ctx, req, objects); err != nil {
-			return fmt.Errorf("the cluster would not take the manifests:\n%w", err)
-		}
-		return nil
-	}
+	var changes []change
 	// Objects of a namespace can only be judged once it is there.
-	switch {
-	case there:
-		if err := refused(); err != nil {
-			return err
-		}
-	case req.DryRun:
+	if !there && req.DryRun {
 		say("namespace %s is not there yet: deploy makes it first, then has the API server check the manifests", c.namespace)
-	default:
-		if err := c.makeNamespace(ctx, objects); err != nil {
+	} else {
+		if !there {
+			if err := c.makeNamespace(ctx, objects); err != nil {
+				return err
+			}
+		}
+		if changes, err = c.judge(ctx, req, objects); err != nil {
+			err = fmt.Errorf("the cluster would not take the manifests:\n%w", err)
+			if !there {
+				err = errors.Join(err, c.abandon(ctx))
+			}
 			return err
 		}
-		if err := refused(); err != nil {
-			return errors.Join(err, c.abandon(ctx))
-		}
+		say("checked %d objects", len(objects))
 	}
-	say("checked %d objects", len(objects))
+	if !there {
+		changes = nil // where everything is new, a list says it
+	}
 	// Of a deploy this is progress, of a dry run the outcome.
 	out := os.Stderr
 	if req.DryRun {
 		out = os.Stdout
 	}
-	if _, err := c.differences(ctx, out, objects, there); err != nil {
+	if _, err := c.differences(ctx, out, objects, changes); err != nil {
 		return err
 	}
 	if req.DryRun {
@@ -139,7 +139,7 @@ func (c *cluster) roll(ctx context.Context, req request, r record) error {
 	checked := time.Since(begin)
 	took, answers, err := c.bring(held, r, req.ForceConflicts, limit)
 	if err != nil {
-		return c.bringBack(held, err, r, records, limit)
+		return c.bringBack(held, err, all, limit)
 	}
 	if err := c.end(held, records, true); err != nil {
 		return err
@@ -200,7 +200,7 @@ func (c *cluster) bring(ctx context.Context, r record, force bool, limit time.Du
 		start = time.Now()
 	}
 	for _, o := range r.Objects {
-		if err := c.apply(ctx, o, force, false); err != nil {
+		if err := c.apply(ctx, o, force); err != nil {
 			var refused *statusError
 			if errors.As(err, &refused) {
 				lines := explain(o.String(), refused)
@@ -220,8 +220,10 @@ func (c *cluster) bring(ctx context.Context, r record, force bool, limit time.Du
 	return took, answers, err
 }
 
-// bringBack brings back what served before r, and tells the whole story.
-func (c *cluster) bringBack(ctx context.Context, err error, r record, records []record, limit time.Duration) error {
+// bringBack brings back what served before the last of the releases, which
+// failed with err, and tells the whole story.
+func (c *cluster) bringBack(ctx context.Context, err error, all []record, limit time.Duration) error {
+	records, r := all[:len(all)-1], all[len(all)-1]
 	if lost := context.Cause(ctx); lost != nil {
 		return fmt.Errorf("release %d of %s was not finished: %w", r.Number, c.release, lost)
 	}
@@ -252,8 +254,8 @@ func (c *cluster) bringBack(ctx context.Context, err error, r record, records []
 	}
 
 	before := serving(records)
-	everything := inventory(append(slices.Clone(records), r))
-	taken, err := c.giveBack(ctx, append(slices.Clone(records), r), limit)
+	everything := inventory(all)
+	taken, err := c.giveBack(ctx, all, limit)
 	if err != nil {
 		return lost(err)
 	}
@@ -262,7 +264,7 @@ func (c *cluster) bringBack(ctx context.Context, err error, r record, records []
 		if err == nil {
 			err = c.gone(ctx, removed)
 		}
-		for _, old := range append(slices.Clone(records), r) {
+		for _, old := range all {
 			if err == nil {
 				err = c.forget(ctx, old)
 			}
@@ -299,23 +301,19 @@ func (c *cluster) bringBack(ctx context.Context, err error, r record, records []
 // release's, without what the API server adds. Only --force-conflicts leads here
 // with any.
 func (c *cluster) strangers(ctx context.Context, objects []object) ([]object, error) {
+	var mu sync.Mutex
 	var found []object
-	for _, o := range objects {
+	err := each(objects, func(o object) error {
 		live, err := c.read(ctx, o)
-		if err != nil {
-			return nil, err
+		if err == nil && live != nil && !c.owns(live) {
+			mu.Lock()
+			found = append(found, live.bare())
+			mu.Unlock()
 		}
-		if live == nil || c.owns(live) {
-			continue
-		}
-		delete(live, "status")
-		metadata, _ := live.at("metadata").(map[string]any)
-		for _, field := range []string{"managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"} {
-			delete(metadata, field)
-		}
-		found = append(found, live)
-	}
-	return found, nil
+		return err
+	})
+	sortForApply(found)
+	return found, err
 }
 
 // giveBack makes what unfinished releases took over what it was before, which
@@ -328,7 +326,7 @@ func (c *cluster) giveBack(ctx context.Context, records []record, limit time.Dur
 		}
 	}
 	for _, o := range taken {
-		if err := c.apply(ctx, o, true, false); err != nil {
+		if err := c.apply(ctx, o, true); err != nil {
 			return "", fmt.Errorf("%s: %w", o, err)
 		}
 	}

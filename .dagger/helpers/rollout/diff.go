@@ -1,20 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
+	"sigs.k8s.io/yaml"
 )
+
+// change is what applying does to an object. live is nil where the object is new.
+type change struct{ wanted, live, merged object }
 
 // diff prints what applying would change.
 func diff(ctx context.Context, c *cluster, req request) error {
@@ -22,43 +19,40 @@ func diff(ctx context.Context, c *cluster, req request) error {
 	if err != nil {
 		return err
 	}
-	different, err := c.differences(ctx, os.Stdout, c.prepare(req), there)
+	objects := c.prepare(req)
+	var changes []change
+	if there {
+		// What deploy would refuse to take over is part of the difference.
+		req.ForceConflicts = true
+		if changes, err = c.judge(ctx, req, objects); err != nil {
+			return err
+		}
+	}
+	different, err := c.differences(ctx, os.Stdout, objects, changes)
 	if err == nil && different {
 		err = errDifferent
 	}
 	return err
 }
 
-// differences writes to w what kubectl diff finds, and what would be removed.
-func (c *cluster) differences(ctx context.Context, w io.Writer, objects []object, there bool) (different bool, err error) {
-	if !there {
+// differences writes to w what the changes are, and what would be removed.
+// Without changes the namespace is not there yet.
+func (c *cluster) differences(ctx context.Context, w io.Writer, objects []object, changes []change) (different bool, err error) {
+	if changes == nil {
 		fmt.Fprintf(w, "namespace %s is not there yet; with it would come:\n", c.namespace)
 		for _, o := range objects {
 			fmt.Fprintf(w, "  %s\n", o)
 		}
 		return true, nil
 	}
-	file, err := writeObjects(objects)
-	if err != nil {
-		return false, err
+	for _, ch := range changes {
+		text, err := ch.text()
+		if err != nil {
+			return false, err
+		}
+		different = different || text != ""
+		fmt.Fprint(w, text)
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return false, err
-	}
-	// Conflicts are refused elsewhere; here they would hide the difference.
-	cmd := c.kubectl.command(ctx, "diff", "--server-side", "--force-conflicts", "--field-manager="+manager, "--filename="+file)
-	cmd.Env = append(os.Environ(), "KUBECTL_EXTERNAL_DIFF="+self+" difference")
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
-	err = cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
-		return false, fmt.Errorf("kubectl diff: %s", oneLine(said.String()))
-	}
-	different = err != nil
-	fmt.Fprint(w, out.String())
-
 	records, err := c.records(ctx)
 	if err != nil {
 		return false, err
@@ -79,42 +73,42 @@ func (c *cluster) differences(ctx context.Context, w io.Writer, objects []object
 	return different, nil
 }
 
-// difference is the diff program that kubectl calls with two directories; the
-// image with kubectl has none. Exit status as diff's.
-func difference(w io.Writer, live, merged string) int {
-	names := map[string]bool{}
-	for _, dir := range []string{live, merged} {
-		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() {
-				names[filepath.Base(path)] = true
-			}
-			return nil
-		})
+// text is the unified diff of a change, "" if nothing changes.
+func (ch change) text() (string, error) {
+	before, after := ch.live.bare(), ch.merged.bare()
+	if ch.wanted.kind() == "Secret" {
+		mask(before, after)
 	}
-	status := 0
-	sorted := make([]string, 0, len(names))
-	for name := range names {
-		sorted = append(sorted, name)
-	}
-	slices.Sort(sorted)
-	for _, name := range sorted {
-		before, _ := os.ReadFile(filepath.Join(live, name)) // absent: an object that is new
-		after, _ := os.ReadFile(filepath.Join(merged, name))
-		if !bytes.Equal(before, after) {
-			status = 1
-			fmt.Fprint(w, udiff.Unified("live/"+name, "merged/"+name, settle(before), settle(after)))
+	var text [2]string
+	for i, o := range []object{before, after} {
+		if o == nil {
+			continue
 		}
+		out, err := yaml.Marshal(o)
+		if err != nil {
+			return "", err
+		}
+		text[i] = string(out)
 	}
-	return status
+	return udiff.Unified("live "+ch.wanted.String(), "merged "+ch.wanted.String(), text[0], text[1]), nil
 }
 
-// settle leaves out what changes with every write and tells nobody anything.
-func settle(text []byte) string {
-	var b strings.Builder
-	for line := range strings.Lines(string(text)) {
-		if !strings.HasPrefix(line, "  generation: ") && !strings.HasPrefix(line, "  resourceVersion: ") {
-			b.WriteString(line)
+// mask leaves of a Secret's values only whether they change, as kubectl diff does.
+func mask(before, after object) {
+	old, _ := before.at("data").(map[string]any)
+	present, _ := after.at("data").(map[string]any)
+	for key, value := range present {
+		was, there := old[key]
+		switch {
+		case !there || was == value:
+			present[key] = "***"
+		default:
+			old[key], present[key] = "*** (before)", "*** (after)"
 		}
 	}
-	return b.String()
+	for key, value := range old {
+		if value != "*** (before)" {
+			old[key] = "***"
+		}
+	}
 }

@@ -56,15 +56,19 @@ func restarts(p pod) (n int) {
 	return n
 }
 
+// log is the end of a container's log; of the run before the present one if
+// previous is set.
+func (c *cluster) log(ctx context.Context, pod, container string, lines int, previous bool) (string, error) {
+	query := url.Values{"container": {container}, "tailLines": {fmt.Sprint(lines)}, "previous": {fmt.Sprint(previous)}}
+	var text string
+	err := c.get(ctx, "/api/v1/namespaces/"+c.namespace+"/pods/"+pod+"/log?"+query.Encode(), &text)
+	return text, err
+}
+
 // lastLines is the end of a container's log; of the run before the present one
 // if previous is set and there is such a log.
 func (c *cluster) lastLines(ctx context.Context, pod, container string, previous bool) []string {
-	query := url.Values{"container": {container}, "tailLines": {fmt.Sprint(evidenceLines)}}
-	if previous {
-		query.Set("previous", "true")
-	}
-	var text string
-	err := c.get(ctx, "/api/v1/namespaces/"+c.namespace+"/pods/"+pod+"/log?"+query.Encode(), &text)
+	text, err := c.log(ctx, pod, container, evidenceLines, previous)
 	if previous && (err != nil || text == "") {
 		return c.lastLines(ctx, pod, container, false)
 	}
@@ -79,10 +83,7 @@ func (c *cluster) warnings(ctx context.Context, names []string) []string {
 	var list struct {
 		Items []struct {
 			Type, Reason, Message string
-			Count                 int
 			InvolvedObject        struct{ Name string }
-			LastTimestamp         string
-			EventTime             string
 		}
 	}
 	if err := c.get(ctx, "/api/v1/namespaces/"+c.namespace+"/events?fieldSelector=type%3DWarning", &list); err != nil {

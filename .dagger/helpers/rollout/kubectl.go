@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -17,6 +16,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"sigs.k8s.io/yaml"
 )
 
 const (
@@ -68,17 +69,14 @@ func (k kubectl) command(ctx context.Context, args ...string) *exec.Cmd {
 
 // choose reads the kubeconfig and refuses what cannot work from inside a
 // container, before anything is contacted.
-func choose(ctx context.Context, req request) (kubectl, error) {
+func choose(req request) (kubectl, error) {
 	k := kubectl{flags: []string{"--cache-dir=" + workDir + "/cache"}}
-	var stderr bytes.Buffer
-	cmd := k.command(ctx, "config", "view", "--raw", "--output=json")
-	cmd.Stderr = &stderr
-	text, err := cmd.Output()
+	text, err := os.ReadFile(os.Getenv("KUBECONFIG"))
 	if err != nil {
-		return k, fmt.Errorf("the kubeconfig cannot be read: %s", oneLine(stderr.String()))
+		return k, err
 	}
 	var config kubeconfig
-	if err := json.Unmarshal(text, &config); err != nil {
+	if err := yaml.Unmarshal(text, &config); err != nil {
 		return k, fmt.Errorf("the kubeconfig cannot be read: %w", err)
 	}
 
@@ -207,14 +205,4 @@ func (k kubectl) proxy(ctx context.Context) (func(), error) {
 func oneLine(said string) string {
 	lines := strings.Split(strings.TrimSpace(said), "\n")
 	return strings.TrimPrefix(lines[len(lines)-1], "error: ")
-}
-
-// writeObjects leaves the objects where kubectl can read them.
-func writeObjects(objects []object) (string, error) {
-	list, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "List", "items": objects})
-	if err != nil {
-		return "", err
-	}
-	file := workDir + "/objects.json"
-	return file, os.WriteFile(file, list, 0o600)
 }

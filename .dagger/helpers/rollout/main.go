@@ -44,13 +44,18 @@ type request struct {
 	Tail           int    // log lines of each container
 }
 
+// origin is how findings name an object: with the file it comes from, if known.
+func (r request) origin(o object) string {
+	if file := r.Files[o.String()]; file != "" {
+		return file + ": " + o.String()
+	}
+	return o.String()
+}
+
 // errDifferent is how diff says that it found differences.
 var errDifferent = errors.New("different")
 
 func main() {
-	if len(os.Args) == 4 && os.Args[3] == "difference" { // called by kubectl diff, which puts directories first
-		os.Exit(difference(os.Stdout, os.Args[1], os.Args[2]))
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])
 	stop()

@@ -66,6 +66,20 @@ func (o object) set(value string, fields ...string) {
 	node[fields[len(fields)-1]] = value
 }
 
+// bare is the object without what the API server adds to it.
+func (o object) bare() object {
+	if o == nil {
+		return nil
+	}
+	o = o.clone()
+	delete(o, "status")
+	metadata, _ := o.at("metadata").(map[string]any)
+	for _, field := range []string{"managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"} {
+		delete(metadata, field)
+	}
+	return o
+}
+
 // convert reads the object as one of the types below.
 func convert[T any](o object) (T, error) {
 	var t T

@@ -168,13 +168,17 @@ func (c *cluster) prepare(req request) []object {
 	return objects
 }
 
-// refusals has the API server judge every object without storing anything.
-func (c *cluster) refusals(ctx context.Context, req request, objects []object) error {
-	return each(objects, func(o object) error {
-		at := fmt.Sprintf("%s: %s", req.Files[o.String()], o)
-		if req.Files[o.String()] == "" {
-			at = o.String()
-		}
+// judge has the API server say what it would make of every object, without
+// storing anything.
+func (c *cluster) judge(ctx context.Context, req request, objects []object) ([]change, error) {
+	changes := make([]change, len(objects))
+	indices := make([]int, len(objects))
+	for i := range objects {
+		indices[i] = i
+	}
+	return changes, each(indices, func(i int) error {
+		o := objects[i]
+		at := req.origin(o)
 		live, err := c.read(ctx, o)
 		var refused *statusError
 		switch {
@@ -192,7 +196,8 @@ func (c *cluster) refusals(ctx context.Context, req request, objects []object) e
 			}
 			return findings{fmt.Sprintf("%s: is in the cluster already and %s: another --namespace or --release leaves it alone, --force-conflicts takes it over", at, whose)}
 		}
-		err = c.apply(ctx, o, req.ForceConflicts, true)
+		merged, err := c.dryRun(ctx, o, req.ForceConflicts)
+		changes[i] = change{o, live, merged}
 		if !errors.As(err, &refused) {
 			return err
 		}
@@ -244,7 +249,7 @@ func (c *cluster) makeNamespace(ctx context.Context, objects []object) error {
 			ns = o
 		}
 	}
-	if err := c.apply(ctx, ns, false, false); err != nil {
+	if err := c.apply(ctx, ns, false); err != nil {
 		return fmt.Errorf("create namespace %s: %w", c.namespace, err)
 	}
 	// Kubernetes makes this account a moment later, and admits no pod before.
@@ -276,7 +281,11 @@ func (c *cluster) abandon(ctx context.Context) error {
 			}
 		}
 	}
-	if err := c.delete(ctx, c.namespaceObject()); err != nil {
+	switch err := c.delete(ctx, c.namespaceObject()); {
+	case isReason(err, "Forbidden"):
+		say("namespace %s stays: the kubeconfig's user may not delete it", c.namespace)
+		return nil
+	case err != nil:
 		return err
 	}
 	return c.gone(ctx, []object{c.namespaceObject()})

@@ -90,7 +90,7 @@ func (c *cluster) save(ctx context.Context, r record) error {
 		numberKey:                      strconv.Itoa(r.Number),
 		statusKey:                      r.Status,
 	}
-	return c.apply(ctx, s, true, false)
+	return c.apply(ctx, s, true)
 }
 
 func (c *cluster) forget(ctx context.Context, r record) error {

@@ -22,17 +22,13 @@ func (c *cluster) describe(ctx context.Context, r record) error {
 		if !isWorkload(o) {
 			continue
 		}
-		live, err := c.read(ctx, o)
+		w, err := c.workload(ctx, o)
 		if err != nil {
 			return err
 		}
-		if live == nil {
+		if w == nil {
 			fmt.Fprintf(table, "missing\t%s\n", o)
 			continue
-		}
-		w, err := convert[workload](live)
-		if err != nil {
-			return err
 		}
 		text, _ := w.progress(o.kind())
 		fmt.Fprintf(table, "workload\t%s: %s\n", o, text)
@@ -151,15 +147,11 @@ func logs(ctx context.Context, c *cluster, req request) error {
 		if !isWorkload(o) {
 			continue
 		}
-		live, err := c.read(ctx, o)
+		w, err := c.workload(ctx, o)
 		if err != nil {
 			return err
 		}
-		w, err := convert[workload](live)
-		if err != nil {
-			return err
-		}
-		if live == nil {
+		if w == nil {
 			continue
 		}
 		pods, err := c.pods(ctx, w.selector())
@@ -168,9 +160,8 @@ func logs(ctx context.Context, c *cluster, req request) error {
 		}
 		for _, p := range pods {
 			for _, s := range p.Status.ContainerStatuses {
-				var text string
-				query := url.Values{"container": {s.Name}, "tailLines": {fmt.Sprint(req.Tail)}}
-				if err := c.get(ctx, "/api/v1/namespaces/"+c.namespace+"/pods/"+p.Metadata.Name+"/log?"+query.Encode(), &text); err != nil {
+				text, err := c.log(ctx, p.Metadata.Name, s.Name, req.Tail, false)
+				if err != nil {
 					text = "no log: " + err.Error()
 				}
 				for line := range strings.Lines(text) {

@@ -55,13 +55,11 @@ type workload struct {
 		}
 	}
 	Status struct {
-		ObservedGeneration                                         int64
-		Replicas, UpdatedReplicas, ReadyReplicas                   int
-		AvailableReplicas, Succeeded                               int
-		CurrentRevision, UpdateRevision                            string
-		DesiredNumberScheduled, UpdatedNumberScheduled             int
-		NumberAvailable, NumberUnavailable, CurrentNumberScheduled int
-		Conditions                                                 []condition
+		ObservedGeneration                                              int64
+		Replicas, UpdatedReplicas, AvailableReplicas, Succeeded         int
+		UpdateRevision                                                  string
+		DesiredNumberScheduled, UpdatedNumberScheduled, NumberAvailable int
+		Conditions                                                      []condition
 	}
 }
 
@@ -70,7 +68,6 @@ type containerState struct {
 	Terminated *struct {
 		Reason   string
 		ExitCode int
-		Message  string
 	}
 }
 
@@ -86,7 +83,7 @@ type pod struct {
 	Metadata meta
 	Spec     struct{ NodeName string }
 	Status   struct {
-		Phase, Reason, Message                   string
+		Phase, Reason                            string
 		Conditions                               []condition
 		ContainerStatuses, InitContainerStatuses []containerStatus
 	}
@@ -116,14 +113,28 @@ func isWorkload(o object) bool {
 		o.kind() == "Job" && strings.HasPrefix(o.version(), "batch/")
 }
 
+// workload is the live one, nil when there is none.
+func (c *cluster) workload(ctx context.Context, o object) (*workload, error) {
+	live, err := c.read(ctx, o)
+	if err != nil || live == nil {
+		return nil, err
+	}
+	w, err := convert[workload](live)
+	return &w, err
+}
+
 func (c *cluster) pods(ctx context.Context, selector string) ([]pod, error) {
 	var list struct{ Items []pod }
 	query := url.Values{"labelSelector": {selector}}
 	return list.Items, c.get(ctx, "/api/v1/namespaces/"+c.namespace+"/pods?"+query.Encode(), &list)
 }
 
-// current keeps the pods that the workload's present template made.
-func (c *cluster) current(ctx context.Context, o object, w workload, pods []pod) ([]pod, error) {
+// current are the pods that the workload's present template made.
+func (c *cluster) current(ctx context.Context, o object, w workload) ([]pod, error) {
+	pods, err := c.pods(ctx, w.selector())
+	if err != nil {
+		return nil, err
+	}
 	var label, value string
 	switch o.kind() {
 	case "Deployment":
@@ -147,7 +158,7 @@ func (c *cluster) current(ctx context.Context, o object, w workload, pods []pod)
 	default:
 		return pods, nil
 	}
-	return slices.DeleteFunc(slices.Clone(pods), func(p pod) bool {
+	return slices.DeleteFunc(pods, func(p pod) bool {
 		return p.Metadata.Labels[label] != value || p.Metadata.DeletionTimestamp != ""
 	}), nil
 }
@@ -205,16 +216,12 @@ func (c *cluster) await(ctx context.Context, objects []object, limit time.Durati
 	for len(waiting) > 0 {
 		for i := 0; i < len(waiting); i++ {
 			o := waiting[i]
-			live, err := c.read(ctx, o)
+			w, err := c.workload(ctx, o)
 			if err != nil {
 				return err
 			}
-			if live == nil {
+			if w == nil {
 				return &verdict{cause: o.String() + " was deleted by somebody while it was rolled out", advice: "find out who, then deploy again"}
-			}
-			w, err := convert[workload](live)
-			if err != nil {
-				return err
 			}
 			text, done := w.progress(o.kind())
 			if done {
@@ -225,13 +232,12 @@ func (c *cluster) await(ctx context.Context, objects []object, limit time.Durati
 			}
 			// Before its controller has seen the change, its pods are the ones to be replaced.
 			var pods []pod
+			var v *verdict
 			if w.observed(o.kind()) {
-				if pods, err = c.pods(ctx, w.selector()); err != nil {
+				if pods, err = c.current(ctx, o, *w); err != nil {
 					return err
 				}
-				if pods, err = c.current(ctx, o, w, pods); err != nil {
-					return err
-				}
+				v = stuck(o, *w, pods, since)
 			}
 			for _, p := range pods {
 				if !p.ready() {
@@ -241,10 +247,6 @@ func (c *cluster) await(ctx context.Context, objects []object, limit time.Durati
 			if said[o.id()] != text {
 				said[o.id()] = text
 				say("%s: %s", o, text)
-			}
-			var v *verdict
-			if w.observed(o.kind()) {
-				v = stuck(o, w, pods, since)
 			}
 			if v == nil && time.Since(start) > limit {
 				v = &verdict{
@@ -258,7 +260,8 @@ func (c *cluster) await(ctx context.Context, objects []object, limit time.Durati
 			}
 		}
 		if len(waiting) > 0 {
-			if !pause(ctx, 300*time.Millisecond) {
+			// Most rollouts take seconds; one that takes minutes need not be asked as often.
+			if !pause(ctx, min(100*time.Millisecond+time.Since(start)/20, time.Second)) {
 				return context.Cause(ctx)
 			}
 		}

@@ -42,25 +42,11 @@ func ask(w io.Writer, service, control, file string) error {
 		return failure(control, []string{err.Error()})
 	}
 
-	var wrong []string
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, answer string, problems []string) {
-		verdict := "ok"
-		if len(problems) > 0 {
-			verdict = "FAILED"
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", verdict, name, answer)
-		for _, p := range problems {
-			wrong = append(wrong, name+": "+p)
-		}
-	}
-	for _, r := range q.Requests {
-		answer, problems := r.Put(nil, service)
-		row(r.String(), answer, problems)
-	}
+	wrong := q.Ask(table, nil, service)
 	if q.Drain {
 		answer, problems := drain(service, control, q.Requests[0].Path)
-		row("SIGTERM", answer, problems)
+		wrong = append(wrong, questions.Row(table, "SIGTERM", answer, problems)...)
 	}
 	if err := table.Flush(); err != nil {
 		return err
