@@ -12,7 +12,7 @@ let asked = 0;
 let failures = 0;
 let running = true;
 let wake = () => {};
-let lastSummary = 0;
+let lastSummary = Date.now() - spoken + 3000; // the first is of a few answers already
 
 const element = (id) => document.getElementById(id);
 const body = element("pods").tBodies[0];
