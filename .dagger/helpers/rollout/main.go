@@ -1,7 +1,6 @@
 // Rollout brings a release into a Kubernetes cluster and knows whether it
-// serves. It runs in a container with kubectl, which reads the kubeconfig, does
-// all authentication and carries every request; rollout itself never sees a
-// credential.
+// serves. It runs in a container with kubectl, which does all authentication and
+// carries every request; rollout itself uses no credential.
 //
 //	rollout COMMAND REQUEST-FILE
 //
