@@ -19,7 +19,7 @@ import (
 const (
 	e2eTimeout = 120 // seconds for each rollout
 	// e2eRate is requests per second, which one pod on a busy laptop still serves.
-	e2eRate = "500"
+	e2eRate = "1000"
 )
 
 // Take the service all the way, on a registry and a cluster made for it.

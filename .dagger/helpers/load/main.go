@@ -36,7 +36,9 @@ func main() {
 	// rollout can break either alone.
 	attackers := make([]*vegeta.Attacker, 2)
 	for i := range attackers {
-		attackers[i] = vegeta.NewAttacker(vegeta.KeepAlive(i == 0), vegeta.Timeout(10*time.Second), vegeta.MaxWorkers(inFlight))
+		attackers[i] = vegeta.NewAttacker(vegeta.KeepAlive(i == 0), vegeta.Timeout(10*time.Second), vegeta.MaxWorkers(inFlight),
+			// A Service keeps its address; the cluster's DNS is not what is measured.
+			vegeta.DNSCaching(0))
 	}
 	metrics := make([]vegeta.Metrics, len(attackers))
 	var done sync.WaitGroup
