@@ -95,7 +95,7 @@ func New(args struct {
 	//
 	// +default="rancher/k3s:v1.36.3-k3s1"
 	ClusterImage string
-	// Image of the throwaway registry that e2e publishes to.
+	// Image of the throwaway registry that end-to-end publishes to.
 	//
 	// +default="registry:3.1.1"
 	RegistryImage string
