@@ -35,7 +35,8 @@ func (s *Slipway) stamp(ctx context.Context) (stamp, error) {
 	commit := strings.TrimSpace(head)
 	ref, onBranch := strings.CutPrefix(commit, "ref: ")
 	refs, err := s.refs(ctx, slices.DeleteFunc(files, func(file string) bool {
-		return file != ".git/"+ref && file != packedRefs && (!strings.HasPrefix(file, ".git/refs/tags/") || strings.HasSuffix(file, "/"))
+		tag := strings.HasPrefix(file, ".git/refs/tags/") && !strings.HasSuffix(file, "/")
+		return !tag && file != ".git/"+ref && file != packedRefs
 	}))
 	if err != nil {
 		return st, err

@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -47,15 +46,14 @@ func deploy(ctx context.Context, c *cluster, req request) error {
 		}
 		say("checked %d objects", len(objects))
 	}
-	if !there {
-		changes = nil // where everything is new, a list says it
-	}
 	// Of a deploy this is progress, of a dry run the outcome.
 	out := os.Stderr
 	if req.DryRun {
 		out = os.Stdout
 	}
-	if _, err := c.differences(ctx, out, objects, changes); err != nil {
+	if !there {
+		c.newcomers(out, objects)
+	} else if _, err := c.differences(ctx, out, objects, changes); err != nil {
 		return err
 	}
 	if req.DryRun {
@@ -301,19 +299,15 @@ func (c *cluster) bringBack(ctx context.Context, err error, all []record, limit 
 // release's, without what the API server adds. Only --force-conflicts leads here
 // with any.
 func (c *cluster) strangers(ctx context.Context, objects []object) ([]object, error) {
-	var mu sync.Mutex
-	var found []object
-	err := each(objects, func(o object) error {
+	found := make([]object, len(objects))
+	err := each(objects, func(i int, o object) error {
 		live, err := c.read(ctx, o)
-		if err == nil && live != nil && !c.owns(live) {
-			mu.Lock()
-			found = append(found, live.bare())
-			mu.Unlock()
+		if !c.owns(live) {
+			found[i] = live.bare()
 		}
 		return err
 	})
-	sortForApply(found)
-	return found, err
+	return slices.DeleteFunc(found, func(o object) bool { return o == nil }), err
 }
 
 // giveBack makes what unfinished releases took over what it was before, which

@@ -20,13 +20,15 @@ func diff(ctx context.Context, c *cluster, req request) error {
 		return err
 	}
 	objects := c.prepare(req)
-	var changes []change
-	if there {
-		// What deploy would refuse to take over is part of the difference.
-		req.ForceConflicts = true
-		if changes, err = c.judge(ctx, req, objects); err != nil {
-			return err
-		}
+	if !there {
+		c.newcomers(os.Stdout, objects)
+		return errDifferent
+	}
+	// What deploy would refuse to take over is part of the difference.
+	req.ForceConflicts = true
+	changes, err := c.judge(ctx, req, objects)
+	if err != nil {
+		return err
 	}
 	different, err := c.differences(ctx, os.Stdout, objects, changes)
 	if err == nil && different {
@@ -35,16 +37,16 @@ func diff(ctx context.Context, c *cluster, req request) error {
 	return err
 }
 
-// differences writes to w what the changes are, and what would be removed.
-// Without changes the namespace is not there yet.
-func (c *cluster) differences(ctx context.Context, w io.Writer, objects []object, changes []change) (different bool, err error) {
-	if changes == nil {
-		fmt.Fprintf(w, "namespace %s is not there yet; with it would come:\n", c.namespace)
-		for _, o := range objects {
-			fmt.Fprintf(w, "  %s\n", o)
-		}
-		return true, nil
+// newcomers writes to w what differs where the namespace is not there yet.
+func (c *cluster) newcomers(w io.Writer, objects []object) {
+	fmt.Fprintf(w, "namespace %s is not there yet; with it would come:\n", c.namespace)
+	for _, o := range objects {
+		fmt.Fprintf(w, "  %s\n", o)
 	}
+}
+
+// differences writes to w what the changes are, and what would be removed.
+func (c *cluster) differences(ctx context.Context, w io.Writer, objects []object, changes []change) (different bool, err error) {
 	for _, ch := range changes {
 		text, err := ch.text()
 		if err != nil {
@@ -97,18 +99,19 @@ func (ch change) text() (string, error) {
 func mask(before, after object) {
 	old, _ := before.at("data").(map[string]any)
 	present, _ := after.at("data").(map[string]any)
-	for key, value := range present {
-		was, there := old[key]
-		switch {
-		case !there || was == value:
-			present[key] = "***"
-		default:
-			old[key], present[key] = "*** (before)", "*** (after)"
+	differs := map[string]bool{}
+	for key, was := range old {
+		value, stays := present[key]
+		differs[key] = stays && was != value
+	}
+	hide := func(values map[string]any, when string) {
+		for key := range values {
+			values[key] = "***"
+			if differs[key] {
+				values[key] = "*** (" + when + ")"
+			}
 		}
 	}
-	for key, value := range old {
-		if value != "*** (before)" {
-			old[key] = "***"
-		}
-	}
+	hide(old, "before")
+	hide(present, "after")
 }

@@ -21,10 +21,9 @@ import (
 )
 
 const (
-	// workDir is a tmpfs: nothing that kubectl derives from the kubeconfig may
-	// get into a layer.
-	workDir     = "/run/slipway"
-	proxySocket = workDir + "/proxy.sock"
+	// In a tmpfs, as is kubectl's home: nothing that it derives from the kubeconfig
+	// may get into a layer.
+	proxySocket = "/run/slipway/proxy.sock"
 	proxyURL    = "http://localhost" // the only kind of host that kubectl proxy serves
 )
 
@@ -61,16 +60,10 @@ type kubectl struct {
 	user      string // the context's
 }
 
-func (k kubectl) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "kubectl", append(args, k.flags...)...)
-	cmd.WaitDelay = time.Second
-	return cmd
-}
-
 // choose reads the kubeconfig and refuses what cannot work from inside a
 // container, before anything is contacted.
 func choose(req request) (kubectl, error) {
-	k := kubectl{flags: []string{"--cache-dir=" + workDir + "/cache"}}
+	var k kubectl
 	text, err := os.ReadFile(os.Getenv("KUBECONFIG"))
 	if err != nil {
 		return k, err
@@ -171,7 +164,8 @@ func expired(certificate string) error {
 // container has.
 func (k kubectl) proxy(ctx context.Context) (func(), error) {
 	var said bytes.Buffer
-	cmd := k.command(ctx, "proxy", "--unix-socket="+proxySocket)
+	cmd := exec.CommandContext(ctx, "kubectl", append(k.flags, "proxy", "--unix-socket="+proxySocket)...)
+	cmd.WaitDelay = time.Second
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		return nil, err

@@ -14,17 +14,17 @@ import (
 )
 
 // each calls do for all items, a few at a time, and joins what is wrong.
-func each[T any](items []T, do func(T) error) error {
+func each[T any](items []T, do func(int, T) error) error {
 	var mu sync.Mutex
 	var wrong findings
 	var broken error
 	slots := make(chan struct{}, 8)
 	var wg sync.WaitGroup
-	for _, item := range items {
+	for i, item := range items {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			err := do(item)
+			err := do(i, item)
 			mu.Lock()
 			defer mu.Unlock()
 			var f findings
@@ -65,7 +65,7 @@ func (r right) String() string {
 
 // may asks for all rights at once, as kubectl auth can-i does for one.
 func (c *cluster) may(ctx context.Context, rights []right) error {
-	err := each(rights, func(r right) error {
+	err := each(rights, func(_ int, r right) error {
 		review := map[string]any{
 			"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
 			"spec": map[string]any{"resourceAttributes": map[string]any{
@@ -172,12 +172,7 @@ func (c *cluster) prepare(req request) []object {
 // storing anything.
 func (c *cluster) judge(ctx context.Context, req request, objects []object) ([]change, error) {
 	changes := make([]change, len(objects))
-	indices := make([]int, len(objects))
-	for i := range objects {
-		indices[i] = i
-	}
-	return changes, each(indices, func(i int) error {
-		o := objects[i]
+	return changes, each(objects, func(i int, o object) error {
 		at := req.origin(o)
 		live, err := c.read(ctx, o)
 		var refused *statusError
