@@ -3,20 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // tracesConfig says where traces go. OpenTelemetry's specification gives the
@@ -52,9 +49,9 @@ func parseTraces(getenv func(string) string) (tracesConfig, error) {
 	if name == "OTEL_EXPORTER_OTLP_ENDPOINT" {
 		u = u.JoinPath("v1/traces")
 	}
-	// Whoever takes OTLP over HTTP takes it as JSON too, at the same address.
+	// Whoever takes OTLP as JSON takes it as protobuf too, at the same address.
 	if name, protocol := first("PROTOCOL"); protocol != "" && !strings.HasPrefix(protocol, "http/") {
-		errs = append(errs, fmt.Errorf("%s=%q: want http/json", name, protocol))
+		errs = append(errs, fmt.Errorf("%s=%q: want http/protobuf", name, protocol))
 	}
 	headers := make(http.Header)
 	name, list := first("HEADERS")
@@ -74,29 +71,38 @@ func parseTraces(getenv func(string) string) (tracesConfig, error) {
 	return tracesConfig{u.String(), headers}, errors.Join(errs...)
 }
 
-// otlpExporter sends spans to a collector as OTLP/JSON over HTTP. The exporter
-// that comes with OpenTelemetry links gRPC and would double the program's size.
-type otlpExporter struct {
-	cfg    tracesConfig
-	log    *slog.Logger
-	client *http.Client
-	pause  time.Duration // before the second try; it doubles each time
+// otlpClient sends spans to a collector as OTLP over HTTP. The client that comes
+// with OpenTelemetry links gRPC and would double the program's size.
+type otlpClient struct {
+	cfg   tracesConfig
+	log   *slog.Logger
+	http  *http.Client
+	pause time.Duration // before the second try; it doubles each time
 }
 
-var _ sdktrace.SpanExporter = (*otlpExporter)(nil)
-
-func newOTLPExporter(cfg tracesConfig, log *slog.Logger) *otlpExporter {
-	return &otlpExporter{cfg, log, &http.Client{Timeout: 10 * time.Second}, time.Second}
+func newOTLPClient(cfg tracesConfig, log *slog.Logger) *otlpClient {
+	return &otlpClient{cfg, log, &http.Client{Timeout: 10 * time.Second}, time.Second}
 }
 
-// ExportSpans sends the spans, trying again until ctx is done when the collector
+// Start does nothing: connections are made when there is something to send.
+func (c *otlpClient) Start(context.Context) error { return nil }
+
+// Stop frees the connections; nothing else is kept.
+func (c *otlpClient) Stop(context.Context) error {
+	c.http.CloseIdleConnections()
+	return nil
+}
+
+// UploadTraces sends the spans, trying again until ctx is done when the collector
 // is busy or away. It logs a failure and returns nil: OpenTelemetry would hand an
 // error to a handler that is global to the process.
-func (e *otlpExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	body, err := json.Marshal(otlpRequest(spans))
-	for pause := e.pause; err == nil; pause *= 2 {
+func (c *otlpClient) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpans) error {
+	// On the wire the same as the collector's ExportTraceServiceRequest, whose
+	// package is the one that links gRPC.
+	body, err := proto.Marshal(&tracepb.TracesData{ResourceSpans: spans})
+	for pause := c.pause; err == nil; pause *= 2 {
 		var again bool
-		if again, err = e.post(ctx, body); !again {
+		if again, err = c.post(ctx, body); !again {
 			break
 		}
 		select {
@@ -106,156 +112,34 @@ func (e *otlpExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnl
 		}
 	}
 	if err != nil {
-		e.log.Warn("spans are lost", "spans", len(spans), "error", err)
+		c.log.Warn("spans are lost", "error", err)
 	}
 	return nil
 }
 
 // post sends a request once and says whether a failure may pass.
-func (e *otlpExporter) post(ctx context.Context, body []byte) (again bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.cfg.endpoint, bytes.NewReader(body))
+func (c *otlpClient) post(ctx context.Context, body []byte) (again bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.endpoint, bytes.NewReader(body))
 	if err != nil {
 		return false, err
 	}
-	for key, values := range e.cfg.headers {
+	for key, values := range c.cfg.headers {
 		req.Header[key] = values
 	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := e.client.Do(req)
+	req.Header.Set("Content-Type", "application/x-protobuf")
+	resp, err := c.http.Do(req)
 	if err != nil {
 		return ctx.Err() == nil, err
 	}
 	// Read to its end, within reason, so that the connection can be used again.
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
 	_ = resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK:
+	if resp.StatusCode/100 == 2 { // 200 by the book; Dagger's answers 201.
 		return false, nil
+	}
+	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		again = true
 	}
 	return again, fmt.Errorf("the collector answers %s", resp.Status)
-}
-
-// Shutdown frees the connections; nothing else is kept.
-func (e *otlpExporter) Shutdown(context.Context) error {
-	e.client.CloseIdleConnections()
-	return nil
-}
-
-// The types below are the messages of OTLP in JSON, as far as they are needed:
-// ids are hexadecimal, and 64-bit numbers are strings.
-type (
-	otlpTraces struct {
-		ResourceSpans []otlpResourceSpans `json:"resourceSpans"`
-	}
-	otlpResourceSpans struct {
-		Resource   otlpResource     `json:"resource"`
-		ScopeSpans []otlpScopeSpans `json:"scopeSpans"`
-	}
-	otlpResource struct {
-		Attributes []otlpAttribute `json:"attributes"`
-	}
-	otlpScopeSpans struct {
-		Scope otlpScope  `json:"scope"`
-		Spans []otlpSpan `json:"spans"`
-	}
-	otlpScope struct {
-		Name string `json:"name"`
-	}
-	otlpSpan struct {
-		TraceID           string          `json:"traceId"`
-		SpanID            string          `json:"spanId"`
-		ParentSpanID      string          `json:"parentSpanId,omitempty"`
-		TraceState        string          `json:"traceState,omitempty"`
-		Flags             uint32          `json:"flags"`
-		Name              string          `json:"name"`
-		Kind              int             `json:"kind"`
-		StartTimeUnixNano string          `json:"startTimeUnixNano"`
-		EndTimeUnixNano   string          `json:"endTimeUnixNano"`
-		Attributes        []otlpAttribute `json:"attributes"`
-		Events            []otlpEvent     `json:"events,omitempty"`
-		Status            otlpStatus      `json:"status"`
-	}
-	otlpEvent struct {
-		TimeUnixNano string          `json:"timeUnixNano"`
-		Name         string          `json:"name"`
-		Attributes   []otlpAttribute `json:"attributes"`
-	}
-	otlpStatus struct {
-		Message string `json:"message,omitempty"`
-		Code    int    `json:"code,omitempty"`
-	}
-	otlpAttribute struct {
-		Key   string         `json:"key"`
-		Value map[string]any `json:"value"`
-	}
-)
-
-// otlpRequest groups the spans by what made them. All are of one resource, since
-// a process has one.
-func otlpRequest(spans []sdktrace.ReadOnlySpan) otlpTraces {
-	if len(spans) == 0 {
-		return otlpTraces{}
-	}
-	var scopes []otlpScopeSpans
-	at := make(map[string]int) // index in scopes
-	for _, span := range spans {
-		name := span.InstrumentationScope().Name
-		if _, ok := at[name]; !ok {
-			at[name] = len(scopes)
-			scopes = append(scopes, otlpScopeSpans{Scope: otlpScope{name}})
-		}
-		scope := &scopes[at[name]]
-		scope.Spans = append(scope.Spans, newOTLPSpan(span))
-	}
-	resource := otlpResource{otlpAttributes(spans[0].Resource().Attributes())}
-	return otlpTraces{[]otlpResourceSpans{{resource, scopes}}}
-}
-
-func newOTLPSpan(span sdktrace.ReadOnlySpan) otlpSpan {
-	nanos := func(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 10) }
-	id := span.SpanContext()
-	out := otlpSpan{
-		TraceID:           id.TraceID().String(),
-		SpanID:            id.SpanID().String(),
-		TraceState:        id.TraceState().String(),
-		Flags:             uint32(id.TraceFlags()),
-		Name:              span.Name(),
-		Kind:              int(span.SpanKind()),
-		StartTimeUnixNano: nanos(span.StartTime()),
-		EndTimeUnixNano:   nanos(span.EndTime()),
-		Attributes:        otlpAttributes(span.Attributes()),
-	}
-	if span.Parent().HasSpanID() {
-		out.ParentSpanID = span.Parent().SpanID().String()
-	}
-	for _, event := range span.Events() {
-		out.Events = append(out.Events, otlpEvent{nanos(event.Time), event.Name, otlpAttributes(event.Attributes)})
-	}
-	out.Status.Message = span.Status().Description
-	switch span.Status().Code {
-	case codes.Ok:
-		out.Status.Code = 1
-	case codes.Error: // In Go's API errors come before successes.
-		out.Status.Code = 2
-	}
-	return out
-}
-
-func otlpAttributes(attrs []attribute.KeyValue) []otlpAttribute {
-	out := make([]otlpAttribute, 0, len(attrs))
-	for _, a := range attrs {
-		value := map[string]any{"stringValue": a.Value.String()}
-		switch a.Value.Type() {
-		case attribute.BOOL:
-			value = map[string]any{"boolValue": a.Value.AsBool()}
-		case attribute.INT64:
-			value = map[string]any{"intValue": strconv.FormatInt(a.Value.AsInt64(), 10)}
-		case attribute.FLOAT64:
-			value = map[string]any{"doubleValue": a.Value.AsFloat64()}
-		}
-		out = append(out, otlpAttribute{string(a.Key), value})
-	}
-	return out
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -49,8 +51,9 @@ func newTracing(cfg config, log *slog.Logger) tracing {
 	if err != nil {
 		log.Warn("part of the traces' resource is missing", "error", err)
 	}
+	exporter, _ := otlptrace.New(context.Background(), newOTLPClient(cfg.traces, log)) // Our Start returns no error.
 	provider := sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(newOTLPExporter(cfg.traces, log)),
+		sdktrace.WithBatcher(exporter),
 		sdktrace.WithResource(res),
 	)
 	return tracing{provider, provider.Tracer("example.com/hello/service")}
@@ -88,10 +91,10 @@ func (s *server) trace(c *gin.Context) {
 		trace.WithAttributes(
 			attribute.String("http.request.method", knownMethod(c.Request.Method)),
 			attribute.String("http.route", route),
-			attribute.String("url.path", loggedPath(c)),
+			attribute.String("url.path", validText(loggedPath(c))),
 			attribute.String("url.scheme", "http"),
 			attribute.String("client.address", s.clientIP(c)),
-			attribute.String("user_agent.original", c.Request.UserAgent()),
+			attribute.String("user_agent.original", validText(c.Request.UserAgent())),
 		))
 	c.Request = c.Request.WithContext(ctx)
 	// Deferred, because recoverPanic panics itself to cut a connection.
@@ -105,6 +108,10 @@ func (s *server) trace(c *gin.Context) {
 	}()
 	c.Next()
 }
+
+// validText is what a client sent, in UTF-8: protobuf takes nothing else, so that
+// one such request would cost all the spans that are sent with it.
+func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // traceID is the id of the trace that the request is part of, or "".
 func traceID(c *gin.Context) string {

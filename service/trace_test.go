@@ -1,21 +1,19 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
+	"encoding/hex"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"go.opentelemetry.io/otel/attribute"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 const (
@@ -102,8 +100,9 @@ func TestSpans(t *testing.T) {
 	url, got := collector(t, always(http.StatusOK))
 	s, logs := newTestServer(t, traced(t, url))
 	s.router.GET("/panic", func(*gin.Context) { panic("out of cheese") })
-	for _, target := range []string{"/healthz", "/version?token=secret", "/nowhere", "/panic"} {
+	for _, target := range []string{"/healthz", "/version?token=secret", "/%ff", "/panic"} {
 		req := httptest.NewRequest(http.MethodGet, target, nil)
+		req.Header.Set("User-Agent", "\xff")
 		req.Header.Set("Traceparent", someParent)
 		s.router.ServeHTTP(httptest.NewRecorder(), req)
 	}
@@ -111,40 +110,45 @@ func TestSpans(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	if len(got) == 0 {
+		t.Fatalf("the collector got nothing: %v", logs.entries("spans are lost"))
+	}
 	head, body, _ := strings.Cut(<-got, "\n")
-	if head != "POST /v1/traces application/json a key" {
+	if head != "POST /v1/traces application/x-protobuf a key" {
 		t.Errorf("the collector got %s", head)
 	}
 	if strings.Contains(body, "secret") {
 		t.Error("the query got into the trace")
 	}
-	var traces otlpTraces
-	if err := json.Unmarshal([]byte(body), &traces); err != nil {
+	var traces tracepb.TracesData
+	if err := proto.Unmarshal([]byte(body), &traces); err != nil {
 		t.Fatal(err)
 	}
-	resource := traces.ResourceSpans[0]
-	values := make(map[string]any)
-	for _, a := range resource.Resource.Attributes {
-		values[a.Key] = a.Value["stringValue"]
+	resource := traces.GetResourceSpans()[0]
+	values := make(map[string]string)
+	for _, a := range resource.GetResource().GetAttributes() {
+		values[a.GetKey()] = a.GetValue().GetStringValue()
 	}
 	if values["service.name"] != "service" || values["k8s.pod.name"] != "hello-1" || values["telemetry.sdk.language"] != "go" {
 		t.Errorf("the resource is %v", values)
 	}
 	type summary struct {
 		name   string
-		status int
+		status tracepb.Status_StatusCode
 	}
 	var names []summary
-	for _, span := range resource.ScopeSpans[0].Spans {
-		names = append(names, summary{span.Name, span.Status.Code})
-		if span.TraceID != someTrace || span.ParentSpanID != "00f067aa0ba902b7" || span.Kind != 2 {
-			t.Errorf("span %s: trace %s, parent %s, kind %d", span.Name, span.TraceID, span.ParentSpanID, span.Kind)
-		}
-		if span.EndTimeUnixNano < span.StartTimeUnixNano || len(span.StartTimeUnixNano) != 19 {
-			t.Errorf("span %s lasts from %s to %s", span.Name, span.StartTimeUnixNano, span.EndTimeUnixNano)
+	for _, span := range resource.GetScopeSpans()[0].GetSpans() {
+		names = append(names, summary{span.GetName(), span.GetStatus().GetCode()})
+		trace, parent := hex.EncodeToString(span.GetTraceId()), hex.EncodeToString(span.GetParentSpanId())
+		if trace != someTrace || parent != "00f067aa0ba902b7" || span.GetKind() != tracepb.Span_SPAN_KIND_SERVER {
+			t.Errorf("span %s: trace %s, parent %s, kind %s", span.GetName(), trace, parent, span.GetKind())
 		}
 	}
-	if want := []summary{{"GET /version", 0}, {"GET", 0}, {"GET /panic", 2}}; !reflect.DeepEqual(names, want) {
+	if want := []summary{
+		{"GET /version", tracepb.Status_STATUS_CODE_UNSET},
+		{"GET", tracepb.Status_STATUS_CODE_UNSET},
+		{"GET /panic", tracepb.Status_STATUS_CODE_ERROR},
+	}; !slices.Equal(names, want) {
 		t.Errorf("the spans are %v, want %v", names, want)
 	}
 	if entry := logs.entry("panic"); entry["trace_id"] != someTrace {
@@ -174,7 +178,7 @@ func TestParseTraces(t *testing.T) {
 		{"for all signals", map[string]string{"ENDPOINT": "http://c:4318"}, "http://c:4318/v1/traces"},
 		{"for all signals, below a path", map[string]string{"ENDPOINT": "https://c/otlp/"}, "https://c/otlp/v1/traces"},
 		{"for traces", map[string]string{"TRACES_ENDPOINT": "http://c:4318/x", "ENDPOINT": "http://d"}, "http://c:4318/x"},
-		{"protobuf, which has the same address", map[string]string{"ENDPOINT": "http://c", "PROTOCOL": "http/protobuf"}, "http://c/v1/traces"},
+		{"protobuf", map[string]string{"ENDPOINT": "http://c", "PROTOCOL": "http/protobuf"}, "http://c/v1/traces"},
 		{"disabled", map[string]string{"ENDPOINT": "http://c", "OTEL_SDK_DISABLED": "True"}, ""},
 		{"no exporter", map[string]string{"ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "none"}, ""},
 		{"not read without an endpoint", map[string]string{"PROTOCOL": "grpc"}, ""},
@@ -192,7 +196,7 @@ func TestParseTraces(t *testing.T) {
 	}
 }
 
-func TestExporterRetries(t *testing.T) {
+func TestUploadRetries(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name     string
@@ -200,6 +204,7 @@ func TestExporterRetries(t *testing.T) {
 		lost     bool
 	}{
 		{"busy, then not", []int{503, 429, 200}, false},
+		{"created", []int{201}, false},
 		{"refused", []int{400}, true},
 	}
 	for _, tt := range tests {
@@ -208,55 +213,17 @@ func TestExporterRetries(t *testing.T) {
 			var tries atomic.Int32
 			url, _ := collector(t, func() int { return tt.statuses[tries.Add(1)-1] })
 			_, logs := newTestServer(t, config{})
-			e := newOTLPExporter(traced(t, url).traces, newLogger(logs, 0))
-			e.pause = time.Millisecond
-			if err := e.ExportSpans(t.Context(), nil); err != nil {
+			c := newOTLPClient(traced(t, url).traces, newLogger(logs, 0))
+			c.pause = time.Millisecond
+			if err := c.UploadTraces(t.Context(), nil); err != nil {
 				t.Error(err)
 			}
 			if lost := len(logs.entries("spans are lost")) > 0; lost != tt.lost || int(tries.Load()) != len(tt.statuses) {
 				t.Errorf("lost %t after %d tries, want %t after %d", lost, tries.Load(), tt.lost, len(tt.statuses))
 			}
-			if err := e.Shutdown(t.Context()); err != nil {
+			if err := c.Stop(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 }
-
-func TestOTLPSpan(t *testing.T) {
-	t.Parallel()
-	var spans []sdktrace.ReadOnlySpan
-	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporterFunc(func(s []sdktrace.ReadOnlySpan) { spans = s })))
-	_, span := provider.Tracer("test").Start(t.Context(), "name", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.Bool("b", true), attribute.Int64("i", 1<<62), attribute.Float64("f", 0.5),
-		attribute.StringSlice("l", []string{"x", "y"}), attribute.String("s", "\xff")))
-	span.AddEvent("event", trace.WithAttributes(attribute.String("k", "v")))
-	span.End()
-
-	body, err := json.Marshal(otlpRequest(spans))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{
-		`{"key":"b","value":{"boolValue":true}}`,
-		`{"key":"i","value":{"intValue":"4611686018427387904"}}`,
-		`{"key":"f","value":{"doubleValue":0.5}}`,
-		`{"key":"l","value":{"stringValue":"[\"x\",\"y\"]"}}`,
-		`"name":"event","attributes":[{"key":"k","value":{"stringValue":"v"}}]`,
-		`"kind":3`, `"scope":{"name":"test"}`, `"flags":1`,
-	} {
-		if !strings.Contains(string(body), want) {
-			t.Errorf("the request lacks %s:\n%s", want, body)
-		}
-	}
-}
-
-// exporterFunc is a function that takes the spans it is to export.
-type exporterFunc func([]sdktrace.ReadOnlySpan)
-
-func (f exporterFunc) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) error {
-	f(spans)
-	return nil
-}
-
-func (exporterFunc) Shutdown(context.Context) error { return nil }
