@@ -63,6 +63,10 @@ func programs(dir string) ([]*peer, error) {
 	if err != nil {
 		return nil, err
 	}
+	observed, err := build(dir, ".", "./peers/observed")
+	if err != nil {
+		return nil, err
+	}
 	gin, err := build(dir, ".", "./peers/gin")
 	if err != nil {
 		return nil, err
@@ -77,6 +81,8 @@ func programs(dir string) ([]*peer, error) {
 		{name: "net/http, bare", file: nethttp, port: 18081, path: "/", metrics: "http://127.0.0.1:18081/metrics", args: []string{"127.0.0.1:18081"}},
 		{name: "service", file: service, port: 18082, path: "/", metrics: "http://127.0.0.1:19082/metrics",
 			args: []string{"--port=18082", "--metrics-port=19082"}},
+		{name: "net/http with slog, promhttp", file: observed, port: 18085, path: "/", metrics: "http://127.0.0.1:18085/metrics",
+			args: []string{"127.0.0.1:18085"}},
 		{name: "gin.Default()", file: gin, port: 18083, path: "/", metrics: "http://127.0.0.1:18083/metrics", args: []string{"127.0.0.1:18083"}},
 		{name: "podinfo, /version", file: filepath.Join(dir, "podinfo"), port: 18084, path: "/version", metrics: "http://127.0.0.1:18084/metrics",
 			args: []string{"--port=18084"}},
