@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/remote"
@@ -86,7 +87,8 @@ type tab struct {
 
 type media map[string]string // feature of media queries → value
 
-func open(t *testing.T, browser context.Context, address string, width int64, features media) *tab {
+// open shows the page, in which the scripts have run before its own.
+func open(t *testing.T, browser context.Context, address string, width int64, features media, scripts ...string) *tab {
 	t.Helper()
 	p := &tab{t: t}
 	var cancel context.CancelFunc
@@ -108,6 +110,12 @@ func open(t *testing.T, browser context.Context, address string, width int64, fe
 	// Tabs beside this one must not keep it from having the keyboard.
 	if _, err := chromedp.Call(p.ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
 		t.Fatal(err)
+	}
+	for _, script := range scripts {
+		params := page.AddScriptToEvaluateOnNewDocumentParams{Source: script}
+		if _, err := chromedp.Call(p.ctx, page.AddScriptToEvaluateOnNewDocument, params); err != nil {
+			t.Fatal(err)
+		}
 	}
 	p.do(chromedp.Navigate(address + "/"))
 	return p
@@ -181,6 +189,7 @@ type seen struct {
 	Counts  map[string]int     // by pod
 	Bars    map[string]float64 // by pod: the bar's width in hundredths of its track's
 	Spoken  map[string]string  // by pod: what a screen reader says of the bar
+	Heads   map[string]string  // by pod: what heads the row
 	Pause   string
 	Focus   string // id of the element that has the keyboard
 	Status  string
@@ -197,18 +206,27 @@ const look = `(() => {
   const rows = [...document.querySelectorAll("tr[data-pod][data-count]")];
   const of = (value) => Object.fromEntries(rows.map((row) => [row.dataset.pod, value(row)]));
   const bar = (row) => row.querySelector("[role=img]");
+  const channels = (color) => color.match(/[\d.]+/g).map(Number);
   const luminance = (color) => {
-    const [r, g, b] = color.match(/[\d.]+/g).map((part) => part / 255)
+    const [r, g, b] = color.map((part) => part / 255)
       .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const ground = luminance(getComputedStyle(document.body).backgroundColor);
-  const texts = [...document.querySelectorAll("h1, p, th, td, a")].map((e) => luminance(getComputedStyle(e).color));
+  const back = channels(getComputedStyle(document.body).backgroundColor);
+  const ground = luminance(back);
+  // What is around a text and lets the ground shine through dims the text too.
+  const opacity = (e) => e ? getComputedStyle(e).opacity * opacity(e.parentElement) : 1;
+  const ink = (e) => {
+    const [r, g, b, alpha = 1] = channels(getComputedStyle(e).color);
+    return [r, g, b].map((c, i) => back[i] + (c - back[i]) * alpha * opacity(e));
+  };
+  const texts = [...document.querySelectorAll("h1, p, th, td, small, a")].map((e) => luminance(ink(e)));
   const contrast = (l) => (Math.max(l, ground) + 0.05) / (Math.min(l, ground) + 0.05);
   return {
     Counts: of((row) => Number(row.dataset.count)),
     Bars: of((row) => 100 * bar(row).getBoundingClientRect().width / bar(row).parentElement.getBoundingClientRect().width),
     Spoken: of((row) => bar(row).ariaLabel),
+    Heads: of((row) => row.querySelector("th").innerText),
     Pause: text("pause"), Status: text("status"), Summary: text("summary"),
     Focus: document.activeElement.id,
     Contrast: Math.min(...texts.map(contrast)),

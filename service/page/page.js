@@ -4,7 +4,7 @@
 
 const between = 200; // milliseconds from an answer to the next question
 const patience = 3000; // milliseconds until a question counts as unanswered
-const silence = 15000; // milliseconds after which a pod is faded, more with many pods
+const silence = 15000; // milliseconds after which a pod counts as silent, more with many pods
 const spoken = 10000; // milliseconds between two summaries, which screen readers speak
 
 const pods = new Map(); // name → {count, heard, row, bar, answers}
@@ -30,36 +30,25 @@ function hue(name) {
 
 // add makes a pod's row, in the order of the names so that rows do not jump.
 function add(name, node) {
-  const row = document.createElement("tr");
+  const row = element("row").content.firstElementChild.cloneNode(true);
+  const part = (what) => row.querySelector(`.${what}`);
   row.dataset.pod = name;
   if (node) {
     row.title = `on ${node}`;
   }
-  const head = document.createElement("th");
-  head.scope = "row";
-  head.textContent = name;
-  const track = document.createElement("div");
-  track.className = "track";
-  const bar = document.createElement("div");
-  bar.className = "bar";
-  bar.style.setProperty("--hue", hue(name));
-  bar.setAttribute("role", "img");
-  track.append(bar);
-  const share = document.createElement("td");
-  share.append(track);
-  const answers = document.createElement("td");
-  row.append(head, share, answers);
+  part("name").textContent = name;
+  part("bar").style.setProperty("--hue", hue(name));
 
   const after = [...body.rows].find((other) => other.dataset.pod > name);
   body.insertBefore(row, after ?? null);
-  const pod = { count: 0, heard: 0, row, bar, answers };
+  const pod = { count: 0, heard: 0, row, bar: part("bar"), answers: part("answers") };
   pods.set(name, pod);
   return pod;
 }
 
 function draw() {
   const now = Date.now();
-  // Chance alone must not fade a pod: it is asked only once in so many questions.
+  // Chance alone must not silence a pod: it is asked only once in so many questions.
   const patient = Math.max(silence, 8 * between * pods.size);
   const most = Math.max(1, ...[...pods.values()].map((pod) => pod.count));
   for (const pod of pods.values()) {
