@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 // few is so many questions that, at three seconds each, who answers none of them
@@ -33,3 +35,41 @@ func TestSilence(t *testing.T) {
 
 // silent tells whether the page says so of a pod, where a screen reader gets it.
 func (s seen) silent(pod string) bool { return strings.Contains(s.Heads[pod], "silent") }
+
+// Who is not asked cannot answer: no pod is silent for that.
+func TestAway(t *testing.T) {
+	browser := startBrowser(t)
+	for name, tt := range map[string]struct{ leave, comeBack func(*tab) }{
+		"paused": {
+			leave:    func(p *tab) { p.do(chromedp.Click("#pause")) },
+			comeBack: func(p *tab) { p.do(chromedp.Click("#pause")) },
+		},
+		"hidden": {
+			leave:    func(p *tab) { p.eval("hide(true)") },
+			comeBack: func(p *tab) { p.eval("hide(false)") },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := fakePods(t, browser)
+			p.answer(0, "old", "new", "other")
+			p.answer(3*time.Second, slices.Repeat([]string{"new", "other"}, few)...)
+			tt.leave(p)
+			p.answerLast(0, "new") // It had been asked before.
+			p.until("the last answer to count", func(now seen) bool { return now.Counts["new"] == few+2 })
+			p.eval("pass(%d)", time.Hour.Milliseconds())
+			tt.comeBack(p)
+			for _, now := range []seen{p.look(), p.answer(0, "new")} {
+				if now.silent("new") || now.silent("other") || !now.silent("old") {
+					t.Errorf("want only that pod silent which had been so before, got:\n%s", now)
+				}
+			}
+		})
+	}
+	t.Run("asleep", func(t *testing.T) {
+		p := fakePods(t, browser)
+		p.answer(0, "new", "other")
+		if now := p.answer(time.Hour, "new"); now.silent("other") {
+			t.Errorf("want no pod silent for an hour of the computer's sleep, got:\n%s", now)
+		}
+	})
+}

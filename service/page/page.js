@@ -8,6 +8,7 @@ const silence = 15000; // milliseconds after which a pod counts as silent, more 
 const spoken = 10000; // milliseconds between two summaries, which screen readers speak
 
 const pods = new Map(); // name → {count, heard, row, bar, answers}
+let clock = 0; // milliseconds spent asking: nobody is silent while nobody asks
 let asked = 0;
 let failures = 0;
 let running = true;
@@ -47,19 +48,18 @@ function add(name, node) {
 }
 
 function draw() {
-  const now = Date.now();
   // Chance alone must not silence a pod: it is asked only once in so many questions.
   const patient = Math.max(silence, 8 * between * pods.size);
   const most = Math.max(1, ...[...pods.values()].map((pod) => pod.count));
   for (const pod of pods.values()) {
     pod.row.dataset.count = pod.count;
-    pod.row.toggleAttribute("data-silent", running && now - pod.heard > patient);
+    pod.row.toggleAttribute("data-silent", clock - pod.heard > patient);
     pod.bar.style.width = `${(100 * pod.count) / most}%`;
     pod.bar.setAttribute("aria-label", `${Math.round((100 * pod.count) / Math.max(1, asked - failures))} %`);
     pod.answers.textContent = pod.count;
   }
   element("status").textContent = failures ? `${failures} of ${asked} questions got no answer` : "";
-  if (now - lastSummary >= spoken) {
+  if (Date.now() - lastSummary >= spoken) {
     summarise();
   }
 }
@@ -86,7 +86,7 @@ async function ask() {
     const { pod: name, node } = await answer.json();
     const pod = pods.get(name || "unknown") ?? add(name || "unknown", node);
     pod.count++;
-    pod.heard = Date.now();
+    pod.heard = clock;
   } catch {
     failures++;
   }
@@ -100,8 +100,11 @@ async function run() {
     while (!running || document.hidden) {
       await new Promise((resolve) => { wake = resolve; });
     }
+    const start = Date.now();
     await ask();
     draw();
+    // The computer may have slept for longer than a question can take.
+    clock += Math.min(Date.now() - start, patience) + between;
     await sleep(between);
   }
 }
@@ -109,7 +112,6 @@ async function run() {
 element("pause").addEventListener("click", () => {
   running = !running;
   element("pause").textContent = running ? "Pause" : "Resume";
-  draw();
   summarise();
   wake();
 });
