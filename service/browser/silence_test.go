@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +30,36 @@ func TestSilence(t *testing.T) {
 		}
 		if now = p.answer(0, "old"); now.silent("old") {
 			t.Errorf("want no pod silent that answers again, got:\n%s", now)
+		}
+	})
+	t.Run("is forgotten after minutes", func(t *testing.T) {
+		p := fakePods(t, browser)
+		p.answer(0, "old", "new", "other")
+		now := p.answer(3*time.Second, slices.Repeat([]string{"new", "other"}, 10)...)
+		if !strings.Contains(now.Summary, " answers from 2 pods, ") || !strings.HasSuffix(now.Summary, " each, 1 silent.") {
+			t.Errorf("want a summary of the two pods that answer, and one silent, got:\n%s", now)
+		}
+		now = p.answer(3*time.Second, slices.Repeat([]string{"new", "other"}, 30)...)
+		if len(now.Counts) != 2 || now.Counts["old"] != 0 {
+			t.Errorf("want no row of a pod silent for three minutes, got:\n%s", now)
+		}
+		if now = p.answer(0, "old"); now.Counts["old"] != 1 || now.silent("old") {
+			t.Errorf("want a new row for a pod that answers again, got:\n%s", now)
+		}
+	})
+	t.Run("shows no later beside many silent pods", func(t *testing.T) {
+		p := fakePods(t, browser)
+		var old []string
+		for i := range 30 {
+			old = append(old, fmt.Sprintf("old-%02d", i+1))
+		}
+		p.answer(0, old...)
+		now := p.answer(3*time.Second, slices.Repeat([]string{"new", "other"}, 10)...)
+		if !now.silent("old-30") {
+			t.Errorf("want all old pods silent, got:\n%s", now)
+		}
+		if now = p.answer(3*time.Second, slices.Repeat([]string{"new"}, few)...); !now.silent("other") {
+			t.Errorf("want the other pod silent as soon as if there were only two, got:\n%s", now)
 		}
 	})
 }

@@ -5,9 +5,10 @@
 const between = 200; // milliseconds from an answer to the next question
 const patience = 3000; // milliseconds until a question counts as unanswered
 const silence = 15000; // milliseconds after which a pod counts as silent, more with many pods
+const memory = 180000; // milliseconds until a silent pod is forgotten: it will not come back
 const spoken = 10000; // milliseconds between two summaries, which screen readers speak
 
-const pods = new Map(); // name → {count, heard, row, bar, answers}
+const pods = new Map(); // name → {count, heard, silent, row, bar, answers}
 let clock = 0; // milliseconds spent asking: nobody is silent while nobody asks
 let asked = 0;
 let failures = 0;
@@ -42,18 +43,31 @@ function add(name, node) {
 
   const after = [...body.rows].find((other) => other.dataset.pod > name);
   body.insertBefore(row, after ?? null);
-  const pod = { count: 0, heard: 0, row, bar: part("bar"), answers: part("answers") };
+  const pod = { count: 0, heard: 0, silent: false, row, bar: part("bar"), answers: part("answers") };
   pods.set(name, pod);
   return pod;
 }
 
-function draw() {
+const answering = () => [...pods.values()].filter((pod) => !pod.silent);
+
+// judge finds the pods that are silent, and forgets those that have been for long.
+function judge() {
   // Chance alone must not silence a pod: it is asked only once in so many questions.
-  const patient = Math.max(silence, 8 * between * pods.size);
+  const patient = Math.max(silence, 8 * between * answering().length);
+  for (const [name, pod] of pods) {
+    pod.silent = clock - pod.heard > patient;
+    if (clock - pod.heard > patient + memory) {
+      pods.delete(name);
+      pod.row.remove();
+    }
+  }
+}
+
+function draw() {
   const most = Math.max(1, ...[...pods.values()].map((pod) => pod.count));
   for (const pod of pods.values()) {
     pod.row.dataset.count = pod.count;
-    pod.row.toggleAttribute("data-silent", clock - pod.heard > patient);
+    pod.row.toggleAttribute("data-silent", pod.silent);
     pod.bar.style.width = `${(100 * pod.count) / most}%`;
     pod.bar.setAttribute("aria-label", `${Math.round((100 * pod.count) / Math.max(1, asked - failures))} %`);
     pod.answers.textContent = pod.count;
@@ -66,12 +80,15 @@ function draw() {
 
 function summarise() {
   lastSummary = Date.now();
-  const counts = [...pods.values()].map((pod) => pod.count);
+  const counts = answering().map((pod) => pod.count);
   const total = counts.reduce((sum, count) => sum + count, 0);
   const number = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
   let text = `${number(total, "answer")} from ${number(counts.length, "pod")}`;
   if (counts.length > 1) {
     text += `, ${Math.min(...counts)} to ${Math.max(...counts)} each`;
+  }
+  if (pods.size > counts.length) {
+    text += `, ${pods.size - counts.length} silent`;
   }
   element("summary").textContent = text + (running ? "." : ". Paused.");
 }
@@ -102,6 +119,7 @@ async function run() {
     }
     const start = Date.now();
     await ask();
+    judge();
     draw();
     // The computer may have slept for longer than a question can take.
     clock += Math.min(Date.now() - start, patience) + between;
