@@ -10,6 +10,7 @@ const spoken = 10000; // milliseconds between two summaries, which screen reader
 
 const pods = new Map(); // name → {count, heard, silent, row, bar, answers}
 let clock = 0; // milliseconds spent asking: nobody is silent while nobody asks
+let starts = 0; // how often the counting began anew
 let asked = 0;
 let failures = 0;
 let running = true;
@@ -48,6 +49,7 @@ function add(name, node) {
   return pod;
 }
 
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 const answering = () => [...pods.values()].filter((pod) => !pod.silent);
 
 // judge finds the pods that are silent, and forgets those that have been for long.
@@ -64,12 +66,14 @@ function judge() {
 }
 
 function draw() {
-  const most = Math.max(1, ...[...pods.values()].map((pod) => pod.count));
+  const counts = [...pods.values()].map((pod) => pod.count);
+  const most = Math.max(...counts);
+  const total = sum(counts);
   for (const pod of pods.values()) {
     pod.row.dataset.count = pod.count;
     pod.row.toggleAttribute("data-silent", pod.silent);
     pod.bar.style.width = `${(100 * pod.count) / most}%`;
-    pod.bar.setAttribute("aria-label", `${Math.round((100 * pod.count) / Math.max(1, asked - failures))} %`);
+    pod.bar.setAttribute("aria-label", `${Math.round((100 * pod.count) / total)} %`);
     pod.answers.textContent = pod.count;
   }
   element("status").textContent = failures ? `${failures} of ${asked} questions got no answer` : "";
@@ -81,9 +85,8 @@ function draw() {
 function summarise() {
   lastSummary = Date.now();
   const counts = answering().map((pod) => pod.count);
-  const total = counts.reduce((sum, count) => sum + count, 0);
   const number = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
-  let text = `${number(total, "answer")} from ${number(counts.length, "pod")}`;
+  let text = `${number(sum(counts), "answer")} from ${number(counts.length, "pod")}`;
   if (counts.length > 1) {
     text += `, ${Math.min(...counts)} to ${Math.max(...counts)} each`;
   }
@@ -94,19 +97,22 @@ function summarise() {
 }
 
 async function ask() {
-  asked++;
-  try {
-    const answer = await fetch("api/whoami", { cache: "no-store", signal: AbortSignal.timeout(patience) });
-    if (!answer.ok) {
-      throw new Error(answer.statusText);
-    }
-    const { pod: name, node } = await answer.json();
-    const pod = pods.get(name || "unknown") ?? add(name || "unknown", node);
-    pod.count++;
-    pod.heard = clock;
-  } catch {
-    failures++;
+  const before = starts;
+  const answer = await fetch("api/whoami", { cache: "no-store", signal: AbortSignal.timeout(patience) })
+    .then((response) => response.ok && response.json())
+    .catch(() => false);
+  if (starts !== before) {
+    return; // It would count among questions asked later.
   }
+  asked++;
+  if (!answer) {
+    failures++;
+    return;
+  }
+  const name = answer.pod || "unknown";
+  const pod = pods.get(name) ?? add(name, answer.node);
+  pod.count++;
+  pod.heard = clock;
 }
 
 const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time));
@@ -135,6 +141,7 @@ element("pause").addEventListener("click", () => {
 });
 
 element("reset").addEventListener("click", () => {
+  starts++;
   pods.clear();
   body.replaceChildren();
   asked = 0;
