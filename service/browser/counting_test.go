@@ -3,6 +3,7 @@ package browser
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -15,7 +16,7 @@ func TestStartOver(t *testing.T) {
 			p := fakePods(t, browser)
 			p.answer(0, "a", "b", "a")
 			p.do(chromedp.Click("#reset"))
-			if now := p.answer(0, late); len(now.Counts) != 0 || strings.Contains(now.Status, "no answer") {
+			if now := p.answer(0, late); len(now.Counts) != 0 || strings.Contains(now.Summary, "no answer") {
 				t.Errorf("want nothing to count yet, got:\n%s", now)
 			}
 			now := p.answer(0, "a", "b")
@@ -23,5 +24,24 @@ func TestStartOver(t *testing.T) {
 				t.Errorf("want an answer, and half of all, for each, got:\n%s", now)
 			}
 		})
+	}
+}
+
+// The first question without an answer is announced at once, more of them no
+// more often than anything else.
+func TestNoAnswer(t *testing.T) {
+	p := fakePods(t, startBrowser(t))
+	p.answer(0, "a", "b")
+	for _, tt := range []struct {
+		after time.Duration
+		want  string
+	}{
+		{0, "1 of 3 questions got no answer."},
+		{0, "1 of 3 questions got no answer."},
+		{10 * time.Second, "3 of 5 questions got no answer."},
+	} {
+		if now := p.answer(tt.after, ""); !strings.Contains(now.Summary, tt.want) {
+			t.Errorf("want it announced that %s, got:\n%s", tt.want, now)
+		}
 	}
 }

@@ -192,8 +192,7 @@ type seen struct {
 	Heads   map[string]string  // by pod: what heads the row
 	Pause   string
 	Focus   string // id of the element that has the keyboard
-	Status  string
-	Summary string
+	Summary string // what is announced
 
 	Contrast     float64 // of the dimmest text
 	Dark         bool
@@ -227,7 +226,7 @@ const look = `(() => {
     Bars: of((row) => 100 * bar(row).getBoundingClientRect().width / bar(row).parentElement.getBoundingClientRect().width),
     Spoken: of((row) => bar(row).ariaLabel),
     Heads: of((row) => row.querySelector("th").innerText),
-    Pause: text("pause"), Status: text("status"), Summary: text("summary"),
+    Pause: text("pause"), Summary: document.querySelector("[aria-live=polite]").innerText,
     Focus: document.activeElement.id,
     Contrast: Math.min(...texts.map(contrast)),
     Dark: texts.every((l) => l > ground),

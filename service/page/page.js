@@ -76,7 +76,6 @@ function draw() {
     pod.bar.setAttribute("aria-label", `${Math.round((100 * pod.count) / total)} %`);
     pod.answers.textContent = pod.count;
   }
-  element("status").textContent = failures ? `${failures} of ${asked} questions got no answer` : "";
   if (Date.now() - lastSummary >= spoken) {
     summarise();
   }
@@ -93,6 +92,9 @@ function summarise() {
   if (pods.size > counts.length) {
     text += `, ${pods.size - counts.length} silent`;
   }
+  if (failures > 0) {
+    text += `. ${failures} of ${number(asked, "question")} got no answer`;
+  }
   element("summary").textContent = text + (running ? "." : ". Paused.");
 }
 
@@ -107,6 +109,9 @@ async function ask() {
   asked++;
   if (!answer) {
     failures++;
+    if (failures === 1) {
+      summarise(); // This is news; how many there are can wait.
+    }
     return;
   }
   const name = answer.pod || "unknown";
