@@ -36,9 +36,9 @@ const fake = `(() => {
 })()`
 
 // fakePods opens the page before pods that answer when the test says so.
-func fakePods(t *testing.T, browser context.Context) *tab {
+func fakePods(t *testing.T, browser context.Context, width int64) *tab {
 	t.Helper()
-	return open(t, browser, setting(t, "SERVICE_2"), 760, nil, fake)
+	return open(t, browser, setting(t, "SERVICE_2"), width, media{"prefers-reduced-motion": "reduce"}, fake)
 }
 
 // eval runs an expression of the fake's in the page, to its end.

@@ -17,7 +17,7 @@ const few = 6
 func TestSilence(t *testing.T) {
 	browser := startBrowser(t)
 	t.Run("is said, in text that can be read", func(t *testing.T) {
-		p := fakePods(t, browser)
+		p := fakePods(t, browser, 760)
 		if now := p.answer(0, "old", "new"); now.silent("old") || now.silent("new") {
 			t.Errorf("want no pod silent that has just answered, got:\n%s", now)
 		}
@@ -33,7 +33,7 @@ func TestSilence(t *testing.T) {
 		}
 	})
 	t.Run("is forgotten after minutes", func(t *testing.T) {
-		p := fakePods(t, browser)
+		p := fakePods(t, browser, 760)
 		p.answer(0, "old", "new", "other")
 		now := p.answer(3*time.Second, slices.Repeat([]string{"new", "other"}, 10)...)
 		if !strings.Contains(now.Summary, " answers from 2 pods, ") || !strings.HasSuffix(now.Summary, " each, 1 silent.") {
@@ -48,7 +48,7 @@ func TestSilence(t *testing.T) {
 		}
 	})
 	t.Run("shows no later beside many silent pods", func(t *testing.T) {
-		p := fakePods(t, browser)
+		p := fakePods(t, browser, 760)
 		var old []string
 		for i := range 30 {
 			old = append(old, fmt.Sprintf("old-%02d", i+1))
@@ -81,7 +81,7 @@ func TestAway(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := fakePods(t, browser)
+			p := fakePods(t, browser, 760)
 			p.answer(0, "old", "new", "other")
 			p.answer(3*time.Second, slices.Repeat([]string{"new", "other"}, few)...)
 			tt.leave(p)
@@ -97,7 +97,7 @@ func TestAway(t *testing.T) {
 		})
 	}
 	t.Run("asleep", func(t *testing.T) {
-		p := fakePods(t, browser)
+		p := fakePods(t, browser, 760)
 		p.answer(0, "new", "other")
 		if now := p.answer(time.Hour, "new"); now.silent("other") {
 			t.Errorf("want no pod silent for an hour of the computer's sleep, got:\n%s", now)

@@ -36,10 +36,8 @@ function add(name, node) {
   const row = element("row").content.firstElementChild.cloneNode(true);
   const part = (what) => row.querySelector(`.${what}`);
   row.dataset.pod = name;
-  if (node) {
-    row.title = `on ${node}`;
-  }
   part("name").textContent = name;
+  part("node").textContent = node ? `on ${node}` : "";
   part("bar").style.setProperty("--hue", hue(name));
 
   const after = [...body.rows].find((other) => other.dataset.pod > name);
