@@ -20,7 +20,7 @@ func TestStartOver(t *testing.T) {
 				t.Errorf("want nothing to count yet, got:\n%s", now)
 			}
 			now := p.answer(0, "a", "b")
-			if now.Counts["a"] != 1 || now.Counts["b"] != 1 || now.Spoken["a"] != "50 %" || now.Spoken["b"] != "50 %" {
+			if now.Counts["a"] != 1 || now.Counts["b"] != 1 || now.Shares["a"] != "50 %" || now.Shares["b"] != "50 %" {
 				t.Errorf("want an answer, and half of all, for each, got:\n%s", now)
 			}
 		})

@@ -76,9 +76,11 @@ func counts(p *tab, names []string) {
 	p.until("each pod's count to grow", func(now seen) bool {
 		return !slices.ContainsFunc(names, func(name string) bool { return now.Counts[name] <= first.Counts[name] })
 	})
-	now := p.until("24 answers", func(now seen) bool { return now.total() >= 24 })
-	now = p.until("a summary of all pods, which comes every ten seconds", func(now seen) bool {
-		return strings.Contains(now.Summary, fmt.Sprintf(" answers from %d pods, ", len(names)))
+	// Just after it, the summary and the rows agree: so they shall in the picture.
+	now := p.until("a summary of 24 answers from all pods; it comes every ten seconds", func(now seen) bool {
+		var answers, pods int
+		_, err := fmt.Sscanf(now.Summary, "%d answers from %d pods, ", &answers, &pods)
+		return err == nil && answers >= 24 && pods == len(names)
 	})
 	if strings.Contains(now.Summary, "no answer") {
 		p.t.Errorf("want every question answered, got %q", now.Summary)
@@ -121,8 +123,8 @@ func keyboard(p *tab, names []string) {
 		if math.Abs(paused.Bars[name]-share) > 2 {
 			p.t.Errorf("%s, with %d answers where the most is %d: want a bar of %.0f %%, got %.0f %%", name, n, most, share, paused.Bars[name])
 		}
-		if want := fmt.Sprintf("%d %%", (200*n+total)/(2*total)); paused.Spoken[name] != want {
-			p.t.Errorf("%s, with %d of %d answers: want its bar called %q, got %q", name, n, total, want, paused.Spoken[name])
+		if want := fmt.Sprintf("%d %%", (200*n+total)/(2*total)); paused.Shares[name] != want {
+			p.t.Errorf("%s, with %d of %d answers: want %q beside its bar, got %q", name, n, total, want, paused.Shares[name])
 		}
 	}
 

@@ -187,8 +187,8 @@ func (p *tab) requests() int {
 // seen is what the page shows at one moment.
 type seen struct {
 	Counts  map[string]int     // by pod
-	Bars    map[string]float64 // by pod: the bar's width in hundredths of its track's
-	Spoken  map[string]string  // by pod: what a screen reader says of the bar
+	Bars    map[string]float64 // by pod: the bar's width in hundredths of what it can have
+	Shares  map[string]string  // by pod: what the bar's cell says
 	Heads   map[string]string  // by pod: what heads the row
 	Pause   string
 	Focus   string // id of the element that has the keyboard
@@ -204,7 +204,7 @@ const look = `(() => {
   const text = (id) => document.getElementById(id)?.innerText ?? "missing";
   const rows = [...document.querySelectorAll("tr[data-pod][data-count]")];
   const of = (value) => Object.fromEntries(rows.map((row) => [row.dataset.pod, value(row)]));
-  const bar = (row) => row.querySelector("[role=img]");
+  const bar = (row) => row.querySelector(".bar");
   const channels = (color) => color.match(/[\d.]+/g).map(Number);
   const luminance = (color) => {
     const [r, g, b] = color.map((part) => part / 255)
@@ -224,7 +224,7 @@ const look = `(() => {
   return {
     Counts: of((row) => Number(row.dataset.count)),
     Bars: of((row) => 100 * bar(row).getBoundingClientRect().width / bar(row).parentElement.getBoundingClientRect().width),
-    Spoken: of((row) => bar(row).ariaLabel),
+    Shares: of((row) => bar(row).closest("td").innerText),
     Heads: of((row) => row.querySelector("th").innerText),
     Pause: text("pause"), Summary: document.querySelector("[aria-live=polite]").innerText,
     Focus: document.activeElement.id,

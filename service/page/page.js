@@ -8,7 +8,7 @@ const silence = 15000; // milliseconds after which a pod counts as silent, more 
 const memory = 180000; // milliseconds until a silent pod is forgotten: it will not come back
 const spoken = 10000; // milliseconds between two summaries, which screen readers speak
 
-const pods = new Map(); // name → {count, heard, silent, row, bar, answers}
+const pods = new Map(); // name → {count, heard, silent, row, part}
 let clock = 0; // milliseconds spent asking: nobody is silent while nobody asks
 let starts = 0; // how often the counting began anew
 let asked = 0;
@@ -42,7 +42,7 @@ function add(name, node) {
 
   const after = [...body.rows].find((other) => other.dataset.pod > name);
   body.insertBefore(row, after ?? null);
-  const pod = { count: 0, heard: 0, silent: false, row, bar: part("bar"), answers: part("answers") };
+  const pod = { count: 0, heard: 0, silent: false, row, part };
   pods.set(name, pod);
   return pod;
 }
@@ -70,9 +70,10 @@ function draw() {
   for (const pod of pods.values()) {
     pod.row.dataset.count = pod.count;
     pod.row.toggleAttribute("data-silent", pod.silent);
-    pod.bar.style.width = `${(100 * pod.count) / most}%`;
-    pod.bar.setAttribute("aria-label", `${Math.round((100 * pod.count) / total)} %`);
-    pod.answers.textContent = pod.count;
+    pod.part("share").textContent = `${Math.round((100 * pod.count) / total)} %`;
+    // Of the most, not of all: among fifty pods the bars could not be told apart.
+    pod.part("bar").style.width = `${(100 * pod.count) / most}%`;
+    pod.part("answers").textContent = pod.count;
   }
   if (Date.now() - lastSummary >= spoken) {
     summarise();
@@ -149,7 +150,6 @@ element("reset").addEventListener("click", () => {
   body.replaceChildren();
   asked = 0;
   failures = 0;
-  draw();
   summarise();
 });
 
