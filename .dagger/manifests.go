@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -115,6 +114,12 @@ func (s *Slipway) render(ctx context.Context, image, imageName, overlay, namespa
 	if r.objects, err = s.kustomize(ctx, kustomization); err != nil {
 		return rendered{}, err
 	}
+	images := map[string]bool{}
+	collectImages(r.objects, images)
+	if !images[repository+"@"+ref.DigestStr()] {
+		return rendered{}, fmt.Errorf("--image-name %s: the manifests run no image of that name; they run: %s",
+			imageName, strings.Join(imageNames(images), ", "))
+	}
 	for _, o := range r.objects {
 		metadata, _ := o["metadata"].(map[string]any)
 		annotations, _ := metadata["annotations"].(map[string]any)
@@ -183,26 +188,38 @@ func (s *Slipway) kustomize(ctx context.Context, kustomization map[string]any) (
 // onlyImage returns the name of the one image that the objects run, without tag
 // and digest.
 func onlyImage(objects []map[string]any) (string, error) {
-	names := map[string]bool{}
-	for _, o := range objects {
-		collectImages(o, names)
-	}
-	switch sorted := slices.Sorted(maps.Keys(names)); len(sorted) {
+	images := map[string]bool{}
+	collectImages(objects, images)
+	switch names := imageNames(images); len(names) {
 	case 0:
 		return "", errors.New("the manifests run no container: there is no image to set")
 	case 1:
-		return sorted[0], nil
+		return names[0], nil
 	default:
-		return "", fmt.Errorf("the manifests run several images: say which one to set with --image-name: %s", strings.Join(sorted, ", "))
+		return "", fmt.Errorf("the manifests run several images: say which one to set with --image-name: %s", strings.Join(names, ", "))
 	}
 }
 
+// imageNames are the images without tag and digest.
+func imageNames(images map[string]bool) []string {
+	var names []string
+	for image := range images {
+		names = append(names, withoutTag(image))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // collectImages finds containers wherever a kind keeps its pod template.
-func collectImages(node any, names map[string]bool) {
+func collectImages(node any, images map[string]bool) {
 	switch node := node.(type) {
+	case []map[string]any:
+		for _, item := range node {
+			collectImages(item, images)
+		}
 	case []any:
 		for _, item := range node {
-			collectImages(item, names)
+			collectImages(item, images)
 		}
 	case map[string]any:
 		for key, value := range node {
@@ -211,12 +228,12 @@ func collectImages(node any, names map[string]bool) {
 				for _, c := range containers {
 					if fields, ok := c.(map[string]any); ok {
 						if image, ok := fields["image"].(string); ok {
-							names[withoutTag(image)] = true
+							images[image] = true
 						}
 					}
 				}
 			}
-			collectImages(value, names)
+			collectImages(value, images)
 		}
 	}
 }
