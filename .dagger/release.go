@@ -19,7 +19,7 @@ func (s *Slipway) Status(ctx context.Context, args struct {
 	//
 	// +optional
 	Context string
-	// Namespace. Default: the one the manifests set, else the context's.
+	// Namespace. Default: the one that base sets, else the context's.
 	//
 	// +optional
 	Namespace string
@@ -49,7 +49,7 @@ func (s *Slipway) History(ctx context.Context, args struct {
 	//
 	// +optional
 	Context string
-	// Namespace. Default: the one the manifests set, else the context's.
+	// Namespace. Default: the one that base sets, else the context's.
 	//
 	// +optional
 	Namespace string
@@ -79,7 +79,7 @@ func (s *Slipway) Logs(ctx context.Context, args struct {
 	//
 	// +optional
 	Context string
-	// Namespace. Default: the one the manifests set, else the context's.
+	// Namespace. Default: the one that base sets, else the context's.
 	//
 	// +optional
 	Namespace string
@@ -116,7 +116,7 @@ func (s *Slipway) Rollback(ctx context.Context, args struct {
 	//
 	// +optional
 	Context string
-	// Namespace. Default: the one the manifests set, else the context's.
+	// Namespace. Default: the one that base sets, else the context's.
 	//
 	// +optional
 	Namespace string
@@ -166,7 +166,7 @@ func (s *Slipway) Destroy(ctx context.Context, args struct {
 	//
 	// +optional
 	Context string
-	// Namespace. Default: the one the manifests set, else the context's.
+	// Namespace. Default: the one that base sets, else the context's.
 	//
 	// +optional
 	Namespace string

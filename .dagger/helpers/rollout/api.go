@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,6 +34,7 @@ type cluster struct {
 	proxy     http.RoundTripper
 	close     func()
 	resources map[string]resource // by apiVersion/Kind
+	limit     time.Duration       // of each wait: for the lease, for pods, for what is to go
 
 	ownNamespace bool // the namespace was not there before the release
 }
@@ -39,6 +42,7 @@ type cluster struct {
 type resource struct {
 	name       string // plural, as in URLs
 	namespaced bool
+	listable   bool
 }
 
 // statusError is the API server's refusal.
@@ -65,6 +69,12 @@ func isReason(err error, reasons ...string) bool {
 	return false
 }
 
+// isImmutable says whether an object cannot be changed, only made anew.
+func isImmutable(err error) bool {
+	var s *statusError
+	return errors.As(err, &s) && s.Reason == "Invalid" && strings.Contains(s.Message, "field is immutable")
+}
+
 func notFound(err error) bool { return isReason(err, "NotFound") }
 
 // connect checks the kubeconfig, starts the way to the API server and learns
@@ -83,6 +93,7 @@ func connect(ctx context.Context, req request) (*cluster, error) {
 		kubectl:   k,
 		namespace: cmp.Or(req.Namespace, k.namespace, "default"),
 		release:   req.Release,
+		limit:     time.Duration(req.Timeout) * time.Second,
 		close:     stop,
 		proxy: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", proxySocket)
@@ -106,6 +117,7 @@ func (c *cluster) discover(ctx context.Context) error {
 				Resources []struct {
 					Resource     string
 					Scope        string
+					Verbs        []string
 					ResponseKind struct{ Kind string }
 				}
 			}
@@ -124,13 +136,13 @@ func (c *cluster) discover(ctx context.Context) error {
 					version = group.Metadata.Name + "/" + version
 				}
 				for _, r := range v.Resources {
-					c.resources[version+"/"+r.ResponseKind.Kind] = resource{r.Resource, r.Scope == "Namespaced"}
+					c.resources[version+"/"+r.ResponseKind.Kind] = resource{r.Resource, r.Scope == "Namespaced", slices.Contains(r.Verbs, "list")}
 				}
 			}
 		}
 	}
 	if len(c.resources) == 0 {
-		return errors.New("it does not answer discovery requests as Kubernetes 1.27 and newer do")
+		return errors.New("it does not answer discovery requests as Kubernetes 1.30 and newer do")
 	}
 	return nil
 }
@@ -161,18 +173,34 @@ func (c *cluster) where(o object) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("the cluster knows no kind %s in %s: is its CustomResourceDefinition installed?", o.kind(), o.version())
 	}
-	path := "/api/" + o.version()
-	if strings.Contains(o.version(), "/") {
-		path = "/apis/" + o.version()
+	at := "/api/" + o.version()
+	if o.group() != "" {
+		at = "/apis/" + o.version()
 	}
 	if r.namespaced {
-		path += "/namespaces/" + cmp.Or(o.namespace(), c.namespace)
+		at += "/namespaces/" + cmp.Or(o.namespace(), c.namespace)
 	}
-	path += "/" + r.name
+	at += "/" + r.name
 	if o.name() != "" {
-		path += "/" + url.PathEscape(o.name())
+		at += "/" + url.PathEscape(o.name())
 	}
-	return path, nil
+	return at, nil
+}
+
+// served is an object of an earlier release in a version that the cluster still
+// has, nil if its kind is gone, and all objects of the kind with it.
+func (c *cluster) served(o object) object {
+	for key := range c.resources {
+		other := object{"apiVersion": path.Dir(key), "kind": path.Base(key)}
+		if other.kind() == o.kind() && other.group() == o.group() {
+			if _, same := c.resources[o.version()+"/"+o.kind()]; !same {
+				o = o.clone()
+				o["apiVersion"] = other.version()
+			}
+			return o
+		}
+	}
+	return nil
 }
 
 func (c *cluster) get(ctx context.Context, path string, out any) error {
@@ -250,10 +278,9 @@ func (c *cluster) do(ctx context.Context, method, path string, header http.Heade
 	}
 }
 
-// goneError is that the API server stopped answering for longer than patience.
+// goneError is that the API server stopped answering for longer than patience. It
+// hides what it wraps: a load balancer's 503 is no refusal of the manifests.
 type goneError struct{ error }
-
-func (e *goneError) Unwrap() error { return e.error }
 
 func (c *cluster) once(ctx context.Context, method, path string, header http.Header, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)

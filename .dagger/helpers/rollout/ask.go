@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,8 +20,7 @@ import (
 func (c *cluster) ask(ctx context.Context, r record) (string, error) {
 	service, port := front(r)
 	if service == nil {
-		say("no Service leads to port %d of the pods: nothing to ask", r.Port)
-		return "", nil
+		return fmt.Sprintf("no Service leads to port %d of the image's pods: nothing was asked\n\n", r.Port), nil
 	}
 	q, err := questions.Parse(r.Smoke)
 	if err != nil {
@@ -27,7 +30,7 @@ func (c *cluster) ask(ctx context.Context, r record) (string, error) {
 	for start := time.Now(); ; {
 		var text strings.Builder
 		table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-		wrong := q.Ask(table, asServed{c.proxy}, base)
+		wrong := q.Ask(table, asServed{c.proxy, strings.TrimPrefix(base, proxyURL)}, base)
 		_ = table.Flush() // into memory
 		if len(wrong) == 0 {
 			say("%s answers %d of %d questions as it should", service, len(q.Requests), len(q.Requests))
@@ -48,19 +51,42 @@ func (c *cluster) ask(ctx context.Context, r record) (string, error) {
 	}
 }
 
-// asServed takes out of an answer what the API server put in on the way: its own
-// Cache-Control, which it adds before the service's.
-type asServed struct{ http.RoundTripper }
+// asServed undoes what the API server does to an answer on the way: it adds a
+// Cache-Control before the service's, and has links lead through itself.
+type asServed struct {
+	http.RoundTripper
+	prefix string // of the path that leads to the service
+}
 
 func (t asServed) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := t.RoundTripper.RoundTrip(r)
-	if err == nil {
-		const name = "Cache-Control"
-		if values := resp.Header[name]; len(values) > 0 && values[0] == "no-cache, private" {
-			resp.Header[name] = values[1:]
-		}
+	if err != nil {
+		return nil, err
 	}
-	return resp, err
+	h := resp.Header
+	if values := h["Cache-Control"]; len(values) > 0 && values[0] == "no-cache, private" {
+		h["Cache-Control"] = values[1:]
+	}
+	if location := h.Get("Location"); location != "" {
+		h.Set("Location", strings.TrimPrefix(location, t.prefix))
+	}
+	unavailable := resp.StatusCode == http.StatusServiceUnavailable
+	if !unavailable && !strings.HasPrefix(h.Get("Content-Type"), "text/html") {
+		return resp, nil
+	}
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	var own statusError
+	if unavailable && json.Unmarshal(body, &own) == nil && strings.HasPrefix(own.Message, "error trying to reach service") {
+		return nil, fmt.Errorf("the API server cannot reach the pods: %s", own.Message)
+	}
+	page := strings.ReplaceAll(string(body), t.prefix, "")
+	resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(page)), int64(len(page))
+	h.Set("Content-Length", strconv.Itoa(len(page)))
+	return resp, nil
 }
 
 // front is the Service that leads to the port on which the release's image
@@ -72,6 +98,9 @@ func front(r record) (object, string) {
 			continue
 		}
 		for _, w := range selected(r.Objects, selector) {
+			if !runs(w, r.Image) {
+				continue
+			}
 			ports, _ := s.at("spec", "ports").([]any)
 			for _, p := range ports {
 				p, _ := p.(map[string]any)
@@ -82,6 +111,13 @@ func front(r record) (object, string) {
 		}
 	}
 	return nil, ""
+}
+
+// runs says whether a workload's pods run the image.
+func runs(w object, image string) bool {
+	return slices.ContainsFunc(containersOf(podSpec(w))["containers"], func(ctr object) bool {
+		return ctr.text("image") == image
+	})
 }
 
 func contains(labels, selector map[string]any) bool {

@@ -60,6 +60,9 @@ func check(req request) error {
 			if !contains(template, labels) {
 				add("spec.selector", "does not match the labels of its own template")
 			}
+			if o.text("spec", "updateStrategy", "type") == "OnDelete" {
+				add("spec.updateStrategy.type", "OnDelete leaves the old pods, so that nobody could tell whether the new ones work")
+			}
 		}
 	}
 	if len(wrong) > 0 {
@@ -127,8 +130,11 @@ func selected(objects []object, labels map[string]any) []object {
 	var matching []object
 	for _, o := range objects {
 		template, _ := o.at("spec", "template", "metadata", "labels").(map[string]any)
-		if o.kind() == "Pod" {
+		switch o.kind() {
+		case "Pod":
 			template, _ = o.at("metadata", "labels").(map[string]any)
+		case "CronJob":
+			template, _ = o.at("spec", "jobTemplate", "spec", "template", "metadata", "labels").(map[string]any)
 		}
 		if podSpec(o) != nil && contains(template, labels) {
 			matching = append(matching, o)

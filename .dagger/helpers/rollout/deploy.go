@@ -74,7 +74,7 @@ func rollback(ctx context.Context, c *cluster, req request) error {
 	now := serving(records)
 	var target *record
 	for _, r := range slices.Backward(records) {
-		if req.To == r.Number || req.To == 0 && r.Status == superseded && (now == nil || !reflect.DeepEqual(r.Objects, now.Objects)) {
+		if req.To == r.Number || req.To == 0 && r.served() && (now == nil || !reflect.DeepEqual(r.Objects, now.Objects)) {
 			target = &r
 			break
 		}
@@ -84,8 +84,18 @@ func rollback(ctx context.Context, c *cluster, req request) error {
 		return fmt.Errorf("release %d of %s is not in the history: see dagger call history", req.To, c.release)
 	case target == nil:
 		return fmt.Errorf("there is no release of %s to go back to that differs from the present one", c.release)
-	case target.Status != superseded && target.Status != deployed:
+	case !target.served():
 		return fmt.Errorf("release %d of %s never served: choose another with --to, see dagger call history", target.Number, c.release)
+	}
+	rights, err := c.rightsFor(target.Objects, target.Smoke)
+	if err != nil {
+		return err
+	}
+	if err := c.may(ctx, rights); err != nil {
+		return err
+	}
+	if _, err := c.judge(ctx, req, target.Objects); err != nil {
+		return fmt.Errorf("the cluster would not take release %d back:\n%w", target.Number, err)
 	}
 	say("rolling back to release %d (%s)", target.Number, target.Image)
 	again := *target
@@ -108,8 +118,7 @@ func (c *cluster) present(ctx context.Context) ([]record, error) {
 // roll makes r the next release: the cluster ends up serving it, or what served
 // before.
 func (c *cluster) roll(ctx context.Context, req request, r record) error {
-	limit := time.Duration(req.Timeout) * time.Second
-	held, unlock, err := c.lock(ctx, limit)
+	held, unlock, err := c.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -135,15 +144,16 @@ func (c *cluster) roll(ctx context.Context, req request, r record) error {
 	all := append(slices.Clone(records), r)
 
 	checked := time.Since(begin)
-	took, answers, err := c.bring(held, r, req.ForceConflicts, limit)
+	took, answers, err := c.bring(held, r, req.ForceConflicts)
 	if err != nil {
-		return c.bringBack(held, err, all, limit)
+		return c.bringBack(held, err, all)
 	}
-	if err := c.end(held, records, true); err != nil {
+	// This one first: at no moment may the records say that nothing serves.
+	r.Status = deployed
+	if err := c.save(held, r); err != nil {
 		return err
 	}
-	r.Status, r.Ended = deployed, time.Now().UTC()
-	if err := c.save(held, r); err != nil {
+	if err := c.end(held, records, true); err != nil {
 		return err
 	}
 	pruned, err := c.remove(held, without(inventory(all), r.Objects))
@@ -191,14 +201,18 @@ func (c *cluster) end(ctx context.Context, records []record, succeeded bool) err
 
 // bring applies a release, waits for its pods and asks its service. It returns
 // how long each of the three took, and what the service answered.
-func (c *cluster) bring(ctx context.Context, r record, force bool, limit time.Duration) (took [3]time.Duration, answers string, err error) {
+func (c *cluster) bring(ctx context.Context, r record, force bool) (took [3]time.Duration, answers string, err error) {
 	start := time.Now()
 	step := func(i int) {
 		took[i] = time.Since(start)
 		start = time.Now()
 	}
 	for _, o := range r.Objects {
-		if err := c.apply(ctx, o, force); err != nil {
+		err := c.apply(ctx, o, force)
+		if isImmutable(err) && o.kind() == "Job" {
+			err = c.replace(ctx, o)
+		}
+		if err != nil {
 			var refused *statusError
 			if errors.As(err, &refused) {
 				lines := explain(o.String(), refused)
@@ -209,7 +223,7 @@ func (c *cluster) bring(ctx context.Context, r record, force bool, limit time.Du
 	}
 	say("applied %d objects", len(r.Objects))
 	step(0)
-	if err := c.await(ctx, r.Objects, limit); err != nil {
+	if err := c.await(ctx, r.Objects); err != nil {
 		return took, "", err
 	}
 	step(1)
@@ -218,9 +232,21 @@ func (c *cluster) bring(ctx context.Context, r record, force bool, limit time.Du
 	return took, answers, err
 }
 
+// replace deletes a Job and makes it anew: one that has begun cannot be changed,
+// and with another image it is another piece of work.
+func (c *cluster) replace(ctx context.Context, o object) error {
+	if err := c.delete(ctx, o); err != nil {
+		return err
+	}
+	if err := c.gone(ctx, []object{o}); err != nil {
+		return err
+	}
+	return c.apply(ctx, o, true)
+}
+
 // bringBack brings back what served before the last of the releases, which
 // failed with err, and tells the whole story.
-func (c *cluster) bringBack(ctx context.Context, err error, all []record, limit time.Duration) error {
+func (c *cluster) bringBack(ctx context.Context, err error, all []record) error {
 	records, r := all[:len(all)-1], all[len(all)-1]
 	if lost := context.Cause(ctx); lost != nil {
 		return fmt.Errorf("release %d of %s was not finished: %w", r.Number, c.release, lost)
@@ -251,9 +277,10 @@ func (c *cluster) bringBack(ctx context.Context, err error, all []record, limit 
 		return story(fmt.Sprintf("rolling back failed too: %v; what now runs is shown by: dagger call status", err))
 	}
 
+	c.limit = max(c.limit, removeLimit) // Nor for what must come back.
 	before := serving(records)
 	everything := inventory(all)
-	taken, err := c.giveBack(ctx, all, limit)
+	taken, err := c.giveBack(ctx, all)
 	if err != nil {
 		return lost(err)
 	}
@@ -262,13 +289,14 @@ func (c *cluster) bringBack(ctx context.Context, err error, all []record, limit 
 		if err == nil {
 			err = c.gone(ctx, removed)
 		}
+		if err == nil {
+			err = c.abandon(ctx)
+		}
+		// The records go last, so that a removal that breaks off can be repeated.
 		for _, old := range all {
 			if err == nil {
 				err = c.forget(ctx, old)
 			}
-		}
-		if err == nil {
-			err = c.abandon(ctx)
 		}
 		if err != nil {
 			return lost(err)
@@ -277,7 +305,11 @@ func (c *cluster) bringBack(ctx context.Context, err error, all []record, limit 
 	}
 
 	say("rolling back to release %d", before.Number)
-	if _, _, err := c.bring(ctx, *before, true, limit); err != nil {
+	again := *before
+	again.Objects = slices.DeleteFunc(slices.Clone(before.Objects), func(o object) bool {
+		return o.kind() == "Job" // What it did once is done.
+	})
+	if _, _, err := c.bring(ctx, again, true); err != nil {
 		return lost(err)
 	}
 	if removed, err := c.remove(ctx, without(everything, before.Objects)); err != nil {
@@ -285,7 +317,7 @@ func (c *cluster) bringBack(ctx context.Context, err error, all []record, limit 
 	} else if err := c.gone(ctx, removed); err != nil {
 		return lost(err)
 	}
-	r.Status, r.Note, r.Ended = failed, v.cause, time.Now().UTC()
+	r.Status, r.Note = failed, v.cause
 	if err := c.save(ctx, r); err != nil {
 		return lost(err)
 	}
@@ -312,7 +344,7 @@ func (c *cluster) strangers(ctx context.Context, objects []object) ([]object, er
 
 // giveBack makes what unfinished releases took over what it was before, which
 // also ends their ownership of it, and says so.
-func (c *cluster) giveBack(ctx context.Context, records []record, limit time.Duration) (string, error) {
+func (c *cluster) giveBack(ctx context.Context, records []record) (string, error) {
 	var taken []object
 	for _, r := range records {
 		if r.Status == pending {
@@ -327,7 +359,7 @@ func (c *cluster) giveBack(ctx context.Context, records []record, limit time.Dur
 	if len(taken) == 0 {
 		return "", nil
 	}
-	return fmt.Sprintf("; what it had taken over was put back: %v", taken), c.await(ctx, taken, limit)
+	return fmt.Sprintf("; what it had taken over was put back: %v", taken), c.await(ctx, taken)
 }
 
 // without is those of all that are not among some.

@@ -60,6 +60,9 @@ func (c *cluster) differences(ctx context.Context, w io.Writer, objects []object
 		return false, err
 	}
 	for _, o := range without(inventory(records), objects) {
+		if o = c.served(o); o == nil {
+			continue
+		}
 		live, err := c.read(ctx, o)
 		if err != nil {
 			return false, err
@@ -97,6 +100,11 @@ func (ch change) text() (string, error) {
 
 // mask leaves of a Secret's values only whether they change, as kubectl diff does.
 func mask(before, after object) {
+	for _, o := range []object{before, after} {
+		// Where kubectl apply keeps the whole Secret.
+		annotations, _ := o.at("metadata", "annotations").(map[string]any)
+		delete(annotations, "kubectl.kubernetes.io/last-applied-configuration")
+	}
 	old, _ := before.at("data").(map[string]any)
 	present, _ := after.at("data").(map[string]any)
 	differs := map[string]bool{}

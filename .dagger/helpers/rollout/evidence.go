@@ -78,19 +78,27 @@ func (c *cluster) lastLines(ctx context.Context, pod, container string, previous
 	return strings.Split(strings.TrimRight(text, "\n"), "\n")
 }
 
+type event struct {
+	Reason, Message string
+	InvolvedObject  struct{ Name string }
+}
+
+// events are those that a field selector chooses, oldest first.
+func (c *cluster) events(ctx context.Context, selector string) ([]event, error) {
+	var list struct{ Items []event }
+	query := url.Values{"fieldSelector": {selector}}
+	err := c.get(ctx, "/api/v1/namespaces/"+c.namespace+"/events?"+query.Encode(), &list)
+	return list.Items, err
+}
+
 // warnings are the latest warning events about objects with one of the names.
 func (c *cluster) warnings(ctx context.Context, names []string) []string {
-	var list struct {
-		Items []struct {
-			Type, Reason, Message string
-			InvolvedObject        struct{ Name string }
-		}
-	}
-	if err := c.get(ctx, "/api/v1/namespaces/"+c.namespace+"/events?fieldSelector=type%3DWarning", &list); err != nil {
+	events, err := c.events(ctx, "type=Warning")
+	if err != nil {
 		return nil
 	}
 	var lines []string
-	for _, e := range list.Items {
+	for _, e := range events {
 		if slices.Contains(names, e.InvolvedObject.Name) {
 			line := fmt.Sprintf("%s: %s", e.Reason, strings.TrimSpace(e.Message))
 			if !slices.Contains(lines, line) {

@@ -48,7 +48,7 @@ type kubeconfig struct {
 			KeyFile         string `json:"client-key"`
 			TokenFile       string
 			Certificate     string `json:"client-certificate-data"`
-			Exec            *struct{ Command, InstallHint string }
+			Exec            *struct{ Command string }
 		}
 	}
 }

@@ -25,9 +25,9 @@ func (c *cluster) lease() object {
 	}
 }
 
-// lock takes the lease, waiting while another holds it, for limit at most. The
-// context it returns ends when the lease is lost.
-func (c *cluster) lock(ctx context.Context, limit time.Duration) (context.Context, func(), error) {
+// lock takes the lease, waiting while another holds it. The context it returns
+// ends when the lease is lost.
+func (c *cluster) lock(ctx context.Context) (context.Context, func(), error) {
 	identity := fmt.Sprintf("%s (%s)", c.kubectl.user, rand.Text()[:6])
 	lease := c.lease()
 	path, err := c.where(lease)
@@ -53,7 +53,7 @@ func (c *cluster) lock(ctx context.Context, limit time.Duration) (context.Contex
 			}
 			if time.Since(seen) < leaseDuration {
 				holder, acquired := live.text("spec", "holderIdentity"), live.text("spec", "acquireTime")
-				if time.Since(start) > limit {
+				if time.Since(start) > c.limit {
 					return nil, nil, fmt.Errorf("release %s is being changed by %s, since %s: nothing was touched; try again when that has ended", c.release, holder, acquired)
 				}
 				if said != holder {

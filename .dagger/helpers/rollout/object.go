@@ -33,17 +33,22 @@ func (o object) kind() string      { return o.text("kind") }
 func (o object) name() string      { return o.text("metadata", "name") }
 func (o object) namespace() string { return o.text("metadata", "namespace") }
 
+// group is the API group, "" for the core one.
+func (o object) group() string {
+	group, _, found := strings.Cut(o.version(), "/")
+	if !found {
+		return ""
+	}
+	return group
+}
+
 // String is Kind/name, as kubectl and people call an object.
 func (o object) String() string { return o.kind() + "/" + o.name() }
 
 // id tells objects apart across versions of a release. The API version does not
 // belong to it: an object that moves from v1beta1 to v1 stays the same.
 func (o object) id() string {
-	group, _, found := strings.Cut(o.version(), "/")
-	if !found {
-		group = ""
-	}
-	return strings.Join([]string{group, o.kind(), o.namespace(), o.name()}, "|")
+	return strings.Join([]string{o.group(), o.kind(), o.namespace(), o.name()}, "|")
 }
 
 func (o object) clone() object {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -124,23 +125,22 @@ func (c *cluster) rightsFor(objects []object, smoke string) ([]right, error) {
 	add("", "secrets", ns, "get", "list", "create", "patch", "delete")
 	add("coordination.k8s.io", "leases", ns, "get", "create", "update", "delete")
 	for _, o := range objects {
+		if o.kind() == "StatefulSet" {
+			add("", "pods", ns, "delete")
+		}
 		r, ok := c.resources[o.version()+"/"+o.kind()]
 		if !ok {
 			continue // a finding of its own
-		}
-		group, _, found := strings.Cut(o.version(), "/")
-		if !found {
-			group = ""
 		}
 		namespace := ""
 		if r.namespaced {
 			namespace = ns
 		}
 		if o.kind() == "Namespace" {
-			add(group, r.name, "", "get", "patch")
+			add(o.group(), r.name, "", "get", "patch")
 			continue
 		}
-		add(group, r.name, namespace, "get", "create", "patch", "delete")
+		add(o.group(), r.name, namespace, "get", "create", "patch", "delete")
 	}
 	return rights, nil
 }
@@ -192,6 +192,9 @@ func (c *cluster) judge(ctx context.Context, req request, objects []object) ([]c
 			return findings{fmt.Sprintf("%s: is in the cluster already and %s: another --namespace or --release leaves it alone, --force-conflicts takes it over", at, whose)}
 		}
 		merged, err := c.dryRun(ctx, o, req.ForceConflicts)
+		if isImmutable(err) && o.kind() == "Job" && c.owns(live) {
+			merged, err = o, nil // It is deleted and made anew.
+		}
 		changes[i] = change{o, live, merged}
 		if !errors.As(err, &refused) {
 			return err
@@ -264,17 +267,17 @@ func (c *cluster) abandon(ctx context.Context) error {
 	if !c.ownNamespace {
 		return nil
 	}
-	for _, kind := range []string{"pods", "services", "configmaps", "secrets", "persistentvolumeclaims"} {
-		var list struct{ Items []struct{ Metadata meta } }
-		if err := c.get(ctx, "/api/v1/namespaces/"+c.namespace+"/"+kind, &list); err != nil {
-			return err
-		}
-		for _, item := range list.Items {
-			if item.Metadata.Name != "kube-root-ca.crt" && item.Metadata.DeletionTimestamp == "" {
-				say("namespace %s stays: it holds %s/%s, which is not the release's", c.namespace, kind, item.Metadata.Name)
-				return nil
-			}
-		}
+	found, err := c.others(ctx)
+	if isReason(err, "Forbidden") {
+		say("namespace %s stays: the kubeconfig's user may not see whether it is empty", c.namespace)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if found != "" {
+		say("namespace %s stays: it holds %s, which is not the release's", c.namespace, found)
+		return nil
 	}
 	switch err := c.delete(ctx, c.namespaceObject()); {
 	case isReason(err, "Forbidden"):
@@ -284,4 +287,40 @@ func (c *cluster) abandon(ctx context.Context) error {
 		return err
 	}
 	return c.gone(ctx, []object{c.namespaceObject()})
+}
+
+// others is one thing in the namespace that is neither the release's nor there in
+// every namespace, "" if there is none.
+func (c *cluster) others(ctx context.Context) (string, error) {
+	derived := []string{"Event", "PodMetrics", "Endpoints"} // from other objects, with which they go
+	var collections []string
+	for key, r := range c.resources {
+		if r.namespaced && r.listable && !slices.Contains(derived, path.Base(key)) {
+			at, err := c.where(object{"apiVersion": path.Dir(key), "kind": path.Base(key)})
+			if err != nil {
+				return "", err
+			}
+			collections = append(collections, at)
+		}
+	}
+	err := each(collections, func(_ int, collection string) error {
+		var list struct{ Items []struct{ Metadata meta } }
+		if err := c.get(ctx, collection, &list); err != nil {
+			return err
+		}
+		for _, item := range list.Items {
+			m, name := item.Metadata, path.Base(collection)+"/"+item.Metadata.Name
+			ours := m.Labels[releaseKey] == c.release // a record, or the lease
+			everywhere := name == "configmaps/kube-root-ca.crt" || name == "serviceaccounts/default"
+			if !ours && !everywhere && len(m.OwnerReferences) == 0 && m.DeletionTimestamp == "" {
+				return findings{name}
+			}
+		}
+		return nil
+	})
+	var found findings
+	if errors.As(err, &found) {
+		return slices.Min(found), nil
+	}
+	return "", err
 }

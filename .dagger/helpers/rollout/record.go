@@ -26,7 +26,9 @@ const (
 	failed     = "failed"
 
 	historyLimit = 10 // records kept
-	removeLimit  = 90 * time.Second
+
+	// A short --timeout is meant for the new release, not for what must go.
+	removeLimit = 90 * time.Second
 )
 
 // record is one release: a Secret, since manifests may hold secrets.
@@ -38,12 +40,14 @@ type record struct {
 	Revision string
 	Version  string
 	Started  time.Time
-	Ended    time.Time
 	Objects  []object
 	Taken    []object // what others had made and the release took over, as it was
 	Smoke    string   // what the release must answer, and
 	Port     int      // on which port of its pods
 }
+
+// served says whether the release came to serve.
+func (r record) served() bool { return r.Status == superseded || r.Status == deployed }
 
 func (c *cluster) secret(name string) object {
 	return object{
@@ -161,7 +165,8 @@ func (c *cluster) remove(ctx context.Context, objects []object) ([]object, error
 	sorted := slices.Clone(objects)
 	sortForApply(sorted)
 	for _, o := range slices.Backward(sorted) {
-		if o.kind() == "Namespace" {
+		o = c.served(o)
+		if o == nil || o.kind() == "Namespace" {
 			continue
 		}
 		live, err := c.read(ctx, o)
@@ -181,7 +186,8 @@ func (c *cluster) remove(ctx context.Context, objects []object) ([]object, error
 
 // gone waits until none of the objects is there.
 func (c *cluster) gone(ctx context.Context, objects []object) error {
-	deadline := time.Now().Add(removeLimit)
+	limit := max(c.limit, removeLimit)
+	deadline := time.Now().Add(limit)
 	for _, o := range objects {
 		for {
 			live, err := c.read(ctx, o)
@@ -192,7 +198,7 @@ func (c *cluster) gone(ctx context.Context, objects []object) error {
 				break
 			}
 			if time.Now().After(deadline) {
-				return fmt.Errorf("%s is still being deleted after %s (finalizers: %v)", o, removeLimit, live.at("metadata", "finalizers"))
+				return fmt.Errorf("%s is still being deleted after %s (finalizers: %v)", o, limit, live.at("metadata", "finalizers"))
 			}
 			time.Sleep(200 * time.Millisecond)
 		}

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -100,7 +102,7 @@ func (c *cluster) describeService(ctx context.Context, table *tabwriter.Writer, 
 	for _, p := range s.Spec.Ports {
 		fmt.Fprintf(table, "service\t%s: %s:%d, endpoints %s\n", o.name(), s.Spec.ClusterIP, p.Port, cmp.Or(strings.Join(endpoints, ", "), "none"))
 		for _, i := range s.Status.LoadBalancer.Ingress {
-			fmt.Fprintf(table, "reach it\thttp://%s:%d\n", cmp.Or(i.Hostname, i.IP), p.Port)
+			fmt.Fprintf(table, "reach it\thttp://%s\n", net.JoinHostPort(cmp.Or(i.Hostname, i.IP), strconv.Itoa(p.Port)))
 		}
 		if len(s.Status.LoadBalancer.Ingress) == 0 {
 			fmt.Fprintf(table, "reach it\tkubectl --namespace %s port-forward service/%s 8080:%d\n", c.namespace, o.name(), p.Port)

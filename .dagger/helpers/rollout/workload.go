@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// revisionLabel says which of its templates a StatefulSet made a pod from.
+const revisionLabel = "controller-revision-hash"
+
 const (
 	crashLimit = 3 // starts of a container that ended in a crash
 
@@ -17,6 +20,7 @@ const (
 	pullPatience     = 30 * time.Second // the registry does not answer
 	schedulePatience = 20 * time.Second // no node has room
 	createPatience   = 8 * time.Second  // the API server refuses the pods; or one refers to what is missing
+	replacePatience  = 3 * time.Second  // a StatefulSet does not replace a broken pod
 	smokePatience    = 10 * time.Second // wrong answers, while the cluster spreads the news of new pods
 )
 
@@ -32,7 +36,7 @@ func find(conditions []condition, kind string) condition {
 }
 
 type meta struct {
-	Name              string
+	Name, UID         string
 	Generation        int64
 	Labels            map[string]string
 	Annotations       map[string]string
@@ -44,9 +48,13 @@ type meta struct {
 type workload struct {
 	Metadata meta
 	Spec     struct {
-		Replicas    *int
-		Completions *int
-		Selector    struct {
+		Replicas       *int
+		Completions    *int
+		Paused         bool
+		UpdateStrategy struct {
+			RollingUpdate struct{ Partition int }
+		}
+		Selector struct {
 			MatchLabels      map[string]string
 			MatchExpressions []struct {
 				Key, Operator string
@@ -126,7 +134,8 @@ func (c *cluster) workload(ctx context.Context, o object) (*workload, error) {
 func (c *cluster) pods(ctx context.Context, selector string) ([]pod, error) {
 	var list struct{ Items []pod }
 	query := url.Values{"labelSelector": {selector}}
-	return list.Items, c.get(ctx, "/api/v1/namespaces/"+c.namespace+"/pods?"+query.Encode(), &list)
+	err := c.get(ctx, "/api/v1/namespaces/"+c.namespace+"/pods?"+query.Encode(), &list)
+	return list.Items, err
 }
 
 // current are the pods that the workload's present template made.
@@ -152,7 +161,7 @@ func (c *cluster) current(ctx context.Context, o object, w workload) ([]pod, err
 			}
 		}
 	case "StatefulSet":
-		label, value = "controller-revision-hash", w.Status.UpdateRevision
+		label, value = revisionLabel, w.Status.UpdateRevision
 	case "DaemonSet":
 		label, value = "pod-template-generation", w.Metadata.Annotations["deprecated.daemonset.template.generation"]
 	default:
@@ -161,6 +170,32 @@ func (c *cluster) current(ctx context.Context, o object, w workload) ([]pod, err
 	return slices.DeleteFunc(pods, func(p pod) bool {
 		return p.Metadata.Labels[label] != value || p.Metadata.DeletionTimestamp != ""
 	}), nil
+}
+
+// unblock deletes pods of a StatefulSet that are broken and of another template
+// than the present one. The controller waits for ever for such a pod to get ready
+// before it replaces it, also where the present template is the cure.
+func (c *cluster) unblock(ctx context.Context, o object, w workload, since map[string]time.Time) error {
+	if o.kind() != "StatefulSet" || w.Spec.UpdateStrategy.RollingUpdate.Partition > 0 {
+		return nil
+	}
+	pods, err := c.pods(ctx, w.selector())
+	if err != nil {
+		return err
+	}
+	for _, p := range pods {
+		m := p.Metadata
+		if p.ready() || m.DeletionTimestamp != "" || m.Labels[revisionLabel] == w.Status.UpdateRevision ||
+			!lasts(since, m.UID, replacePatience) {
+			continue
+		}
+		say("%s: deleting pod %s, which is not ready and of an older template", o, m.Name)
+		pod := object{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": m.Name, "namespace": c.namespace}}
+		if err := c.delete(ctx, pod); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // observed says whether the status is about the present spec. A Job's says nothing
@@ -191,10 +226,12 @@ func (w workload) progress(kind string) (string, bool) {
 		wanted = *w.Spec.Replicas
 	}
 	text := fmt.Sprintf("%d of %d pods updated, %d available", s.UpdatedReplicas, wanted, s.AvailableReplicas)
-	if old := s.Replicas - s.UpdatedReplicas; old > 0 {
+	old := s.Replicas - s.UpdatedReplicas
+	if old > 0 {
 		text += fmt.Sprintf(", %d old", old)
 	}
-	return text, s.UpdatedReplicas >= wanted && s.Replicas <= s.UpdatedReplicas && s.AvailableReplicas >= wanted
+	kept := min(w.Spec.UpdateStrategy.RollingUpdate.Partition, wanted) // pods that a StatefulSet is not to update
+	return text, s.UpdatedReplicas >= wanted-kept && old <= kept && s.AvailableReplicas >= wanted
 }
 
 // verdict is why a release cannot be had.
@@ -202,13 +239,14 @@ type verdict struct {
 	cause  string   // one line
 	detail []string // what was seen: states, events, log lines
 	advice string   // what to do about it
+	noNode string   // the pod that no node can take, if it is that
 }
 
 func (v *verdict) Error() string { return v.cause }
 
 // await waits for all workloads, reporting progress, and ends early on what
 // cannot heal. The error is a *verdict where the release is to blame.
-func (c *cluster) await(ctx context.Context, objects []object, limit time.Duration) error {
+func (c *cluster) await(ctx context.Context, objects []object) error {
 	waiting := slices.DeleteFunc(slices.Clone(objects), func(o object) bool { return !isWorkload(o) })
 	start := time.Now()
 	said := map[string]string{}
@@ -234,10 +272,16 @@ func (c *cluster) await(ctx context.Context, objects []object, limit time.Durati
 			var pods []pod
 			var v *verdict
 			if w.observed(o.kind()) {
+				if err := c.unblock(ctx, o, *w, since); err != nil {
+					return err
+				}
 				if pods, err = c.current(ctx, o, *w); err != nil {
 					return err
 				}
 				v = stuck(o, *w, pods, since)
+				if v != nil && v.noNode != "" && c.nodeComes(ctx, v.noNode) {
+					v = nil
+				}
 			}
 			for _, p := range pods {
 				if !p.ready() {
@@ -248,9 +292,9 @@ func (c *cluster) await(ctx context.Context, objects []object, limit time.Durati
 				said[o.id()] = text
 				say("%s: %s", o, text)
 			}
-			if v == nil && time.Since(start) > limit {
+			if v == nil && time.Since(start) > c.limit {
 				v = &verdict{
-					cause:  fmt.Sprintf("%s was not rolled out within %s: %s", o, limit, text),
+					cause:  fmt.Sprintf("%s was not rolled out within %s: %s", o, c.limit, text),
 					advice: "see why the pods are not ready, or allow more time with --timeout",
 				}
 			}
@@ -267,6 +311,15 @@ func (c *cluster) await(ctx context.Context, objects []object, limit time.Durati
 		}
 	}
 	return nil
+}
+
+// nodeComes says whether an autoscaler has promised a node for the pod, which may
+// take minutes.
+func (c *cluster) nodeComes(ctx context.Context, pod string) bool {
+	events, err := c.events(ctx, "involvedObject.name="+pod)
+	return err == nil && slices.ContainsFunc(events, func(e event) bool {
+		return e.Reason == "TriggeredScaleUp" || e.Reason == "Nominated" // cluster-autoscaler's, Karpenter's
+	})
 }
 
 // state is what a pod is doing, in a few words.
@@ -298,16 +351,22 @@ func ended(reason string, code int) string {
 	return fmt.Sprintf("exit status %d", code)
 }
 
+// lasts says whether a state is older than limit; since holds when each was first
+// seen.
+func lasts(since map[string]time.Time, key string, limit time.Duration) bool {
+	if since[key].IsZero() {
+		since[key] = time.Now()
+	}
+	return time.Since(since[key]) > limit
+}
+
 // stuck looks for a state that cannot heal, or that has not in its time.
 func stuck(o object, w workload, pods []pod, since map[string]time.Time) *verdict {
-	lasts := func(key string, limit time.Duration) bool {
-		if since[key].IsZero() {
-			since[key] = time.Now()
-		}
-		return time.Since(since[key]) > limit
-	}
-	if f := find(w.Status.Conditions, "ReplicaFailure"); f.Status == "True" && lasts(o.id()+f.Message, createPatience) {
+	if f := find(w.Status.Conditions, "ReplicaFailure"); f.Status == "True" && lasts(since, o.id()+f.Message, createPatience) {
 		return refusedPods(o, f.Message)
+	}
+	if w.Spec.Paused {
+		return &verdict{cause: o.String() + " is paused: Kubernetes does not roll it out", advice: "kubectl rollout resume, or take paused out of the manifest"}
 	}
 	if p := find(w.Status.Conditions, "Progressing"); p.Reason == "ProgressDeadlineExceeded" {
 		return &verdict{cause: fmt.Sprintf("%s made no progress for its progressDeadlineSeconds", o), advice: "see why the pods are not ready"}
@@ -317,14 +376,15 @@ func stuck(o object, w workload, pods []pod, since map[string]time.Time) *verdic
 	}
 	for _, p := range pods {
 		name := p.Metadata.Name
-		if s := find(p.Status.Conditions, "PodScheduled"); s.Status == "False" && s.Reason == "Unschedulable" && lasts(name+"/schedule", schedulePatience) {
+		if s := find(p.Status.Conditions, "PodScheduled"); s.Status == "False" && s.Reason == "Unschedulable" && lasts(since, name+"/schedule", schedulePatience) {
 			return &verdict{
 				cause:  fmt.Sprintf("no node can take pod %s: %s", name, s.Message),
 				advice: "request less, make room, or add a node",
+				noNode: name,
 			}
 		}
 		for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-			if v := stuckContainer(name, s, lasts); v != nil {
+			if v := stuckContainer(name, s, since); v != nil {
 				return v
 			}
 		}
@@ -344,7 +404,7 @@ func refusedPods(o object, message string) *verdict {
 	return v
 }
 
-func stuckContainer(name string, s containerStatus, lasts func(string, time.Duration) bool) *verdict {
+func stuckContainer(name string, s containerStatus, since map[string]time.Time) *verdict {
 	at := fmt.Sprintf("container %s of pod %s", s.Name, name)
 	if s.RestartCount >= crashLimit-1 {
 		for _, state := range []containerState{s.State, s.LastState} {
@@ -367,14 +427,14 @@ func stuckContainer(name string, s containerStatus, lasts func(string, time.Dura
 		for _, sign := range []string{"not found", "manifest unknown", "notfound", "unauthorized", "denied", "forbidden", "no match for platform", "invalid reference"} {
 			final = final || strings.Contains(lower, sign)
 		}
-		if final || lasts(name+"/pull", pullPatience) {
+		if final || lasts(since, name+"/pull", pullPatience) {
 			return &verdict{
 				cause:  fmt.Sprintf("%s: its image cannot be pulled: %s", at, message),
 				advice: "publish first, and give deploy the address that publish returns; the cluster's nodes must reach the registry, and a private one needs imagePullSecrets",
 			}
 		}
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError":
-		if lasts(name+"/"+reason, createPatience) {
+		if lasts(since, name+"/"+reason, createPatience) {
 			return &verdict{
 				cause:  fmt.Sprintf("%s cannot be started: %s", at, cmp.Or(message, reason)),
 				advice: "add what is missing to the manifests, or take the reference out",
