@@ -190,13 +190,14 @@ func (c *cluster) where(o object) (string, error) {
 // served is an object of an earlier release in a version that the cluster still
 // has, nil if its kind is gone, and all objects of the kind with it.
 func (c *cluster) served(o object) object {
+	if _, ok := c.resources[o.version()+"/"+o.kind()]; ok {
+		return o
+	}
+	o = o.clone()
 	for key := range c.resources {
 		other := object{"apiVersion": path.Dir(key), "kind": path.Base(key)}
 		if other.kind() == o.kind() && other.group() == o.group() {
-			if _, same := c.resources[o.version()+"/"+o.kind()]; !same {
-				o = o.clone()
-				o["apiVersion"] = other.version()
-			}
+			o["apiVersion"] = other.version()
 			return o
 		}
 	}

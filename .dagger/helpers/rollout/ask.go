@@ -71,7 +71,7 @@ func (t asServed) RoundTrip(r *http.Request) (*http.Response, error) {
 		h.Set("Location", strings.TrimPrefix(location, t.prefix))
 	}
 	unavailable := resp.StatusCode == http.StatusServiceUnavailable
-	if !unavailable && !strings.HasPrefix(h.Get("Content-Type"), "text/html") {
+	if r.Method == http.MethodHead || !unavailable && !strings.HasPrefix(h.Get("Content-Type"), "text/html") {
 		return resp, nil
 	}
 	body, err := io.ReadAll(resp.Body)

@@ -74,7 +74,7 @@ func rollback(ctx context.Context, c *cluster, req request) error {
 	now := serving(records)
 	var target *record
 	for _, r := range slices.Backward(records) {
-		if req.To == r.Number || req.To == 0 && r.served() && (now == nil || !reflect.DeepEqual(r.Objects, now.Objects)) {
+		if req.To == r.Number || req.To == 0 && r.hasServed() && (now == nil || !reflect.DeepEqual(r.Objects, now.Objects)) {
 			target = &r
 			break
 		}
@@ -84,7 +84,7 @@ func rollback(ctx context.Context, c *cluster, req request) error {
 		return fmt.Errorf("release %d of %s is not in the history: see dagger call history", req.To, c.release)
 	case target == nil:
 		return fmt.Errorf("there is no release of %s to go back to that differs from the present one", c.release)
-	case !target.served():
+	case !target.hasServed():
 		return fmt.Errorf("release %d of %s never served: choose another with --to, see dagger call history", target.Number, c.release)
 	}
 	rights, err := c.rightsFor(target.Objects, target.Smoke)

@@ -46,8 +46,8 @@ type record struct {
 	Port     int      // on which port of its pods
 }
 
-// served says whether the release came to serve.
-func (r record) served() bool { return r.Status == superseded || r.Status == deployed }
+// hasServed says whether the release came to serve.
+func (r record) hasServed() bool { return r.Status == superseded || r.Status == deployed }
 
 func (c *cluster) secret(name string) object {
 	return object{
