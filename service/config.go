@@ -86,7 +86,8 @@ func parseConfig(args []string, getenv func(string) string) (config, error) {
 		switch {
 		case err != nil:
 			errs = append(errs, err)
-			if isValue { // Of the flag that is wrong.
+			// Parse took the flag that is wrong, but neither its value nor what is no flag at all.
+			if isValue || strings.HasPrefix(err.Error(), "bad flag syntax") {
 				rest = rest[1:]
 			}
 		case len(rest) > 0:

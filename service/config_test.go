@@ -87,6 +87,8 @@ func TestParseConfigErrors(t *testing.T) {
 			map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_HEADERS": "secret"},
 			[]string{`OTEL_EXPORTER_OTLP_ENDPOINT="collector:4318"`, `OTEL_EXPORTER_OTLP_PROTOCOL="grpc"`, "OTEL_EXPORTER_OTLP_HEADERS: want"}},
 		{"argument", []string{"serve", "now"}, nil, []string{`unexpected argument "serve"`, `unexpected argument "now"`}},
+		{"three dashes", []string{"---port=80", "now"}, nil, []string{"bad flag syntax: ---port=80", `unexpected argument "now"`}},
+		{"no name", []string{"-=x", "--=80"}, nil, []string{"bad flag syntax: -=x", "bad flag syntax: --=80"}},
 		{"flag without its value", []string{"--port"}, nil, []string{"flag needs an argument: -port"}},
 		{"all at once", []string{"--log-level=loud", "--colour", "red", "serve", "--drain-delay=soon"}, map[string]string{"PORT": "http"},
 			[]string{"flag provided but not defined: -colour", `unexpected argument "serve"`, `PORT="http"`, `--log-level="loud"`, `--drain-delay="soon"`}},

@@ -76,6 +76,7 @@ func FuzzConnection(f *testing.F) {
 func FuzzConfig(f *testing.F) {
 	f.Add("--port=1 --trusted-proxies=::/0", "10s", "http://c:4318", "k=v,%=")
 	f.Add("--drain-delay --help -", "-1", "://", "=")
+	f.Add("---port=80 -=x", "", "", "")
 	f.Fuzz(func(t *testing.T, args, env, endpoint, headers string) {
 		cfg, err := parseConfig(strings.Fields(args), func(name string) string {
 			switch name {
