@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,12 +110,7 @@ func TestOccupiedPort(t *testing.T) {
 
 func TestMetricsPort(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	_ = listener.Close() // The service gets the port that just was free.
+	port := freePort()
 	p := launch(t, nil, "--drain-delay=0s", "--metrics-port="+port)
 	for path, status := range map[string]int{"/metrics": 200, "/": 404} {
 		resp, err := get("http://127.0.0.1:" + port + path)
@@ -133,6 +130,18 @@ func TestMetricsPort(t *testing.T) {
 	p.await("stopped")
 	if err := p.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// freePort returns a port from below those that the kernel gives to whoever asks
+// for any, as the other tests do: it is still free when the service asks for it.
+func freePort() string {
+	for {
+		port := strconv.Itoa(20_000 + rand.IntN(10_000))
+		if listener, err := net.Listen("tcp", ":"+port); err == nil {
+			_ = listener.Close()
+			return port
+		}
 	}
 }
 

@@ -50,7 +50,8 @@ func sendHalf(t *testing.T, addr string) net.Conn {
 
 func TestRunDrains(t *testing.T) {
 	t.Parallel()
-	s, logs := newTestServer(t, config{drainDelay: 1500 * time.Millisecond, shutdownTimeout: 10 * time.Second})
+	// All that is asked below until new connections are refused must fit into the delay.
+	s, logs := newTestServer(t, config{drainDelay: 4 * time.Second, shutdownTimeout: 10 * time.Second})
 	entered, release := make(chan struct{}), make(chan struct{})
 	s.router.GET("/slow", func(c *gin.Context) {
 		close(entered)
