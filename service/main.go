@@ -37,11 +37,14 @@ func main() {
 
 	out := newBatchWriter(os.Stdout)
 	log := newLogger(out, cfg.logLevel)
-	if err := serve(cfg, log); err != nil {
+	err = serve(cfg, log)
+	if err != nil {
 		log.Error("failed", "error", err)
-		os.Exit(exitFailure)
 	}
 	_ = out.Flush() // There is nobody to tell that the log is lost.
+	if err != nil {
+		os.Exit(exitFailure)
+	}
 }
 
 // serve listens and runs the server until it is told to stop.

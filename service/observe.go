@@ -43,7 +43,7 @@ func (s *server) observe(c *gin.Context) {
 		// A record made by hand, as Logger would look up the line of code each time.
 		r := slog.NewRecord(start.Add(elapsed), level, "request", 0)
 		r.AddAttrs(
-			slog.String("method", c.Request.Method),
+			slog.String("method", knownMethod(c.Request.Method)), // Any other is as long as a client likes.
 			slog.String("path", loggedPath(c)),
 			slog.Int("status", status),
 			slog.Int("bytes", sent),

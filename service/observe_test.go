@@ -72,12 +72,16 @@ func TestAccessLogLevels(t *testing.T) {
 	}
 }
 
-func TestAccessLogBoundsThePath(t *testing.T) {
+func TestAccessLogBoundsWhatAClientChooses(t *testing.T) {
 	t.Parallel()
 	s, logs := newTestServer(t, config{})
-	s.router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/"+strings.Repeat("x", 5000), nil))
-	if path, _ := logs.entry("request")["path"].(string); len(path) != maxLoggedPath {
+	s.router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(strings.Repeat("M", 5000), "/"+strings.Repeat("x", 5000), nil))
+	entry := logs.entry("request")
+	if path, _ := entry["path"].(string); len(path) != maxLoggedPath {
 		t.Errorf("logged a path of %d bytes, want %d", len(path), maxLoggedPath)
+	}
+	if entry["method"] != "_OTHER" {
+		t.Errorf("logged the method %.20q", entry["method"])
 	}
 }
 
