@@ -67,6 +67,10 @@ func (s *server) readyz(c *gin.Context) {
 // looks the same to the client.
 func abort(c *gin.Context, status int) {
 	c.Abort()
+	// What the handler may have said of the answer that it meant to give.
+	for _, name := range []string{"Cache-Control", "Content-Encoding", "Content-Length", "Content-Type", "Etag", "Last-Modified"} {
+		c.Writer.Header().Del(name)
+	}
 	if status == http.StatusServiceUnavailable {
 		c.Header("Retry-After", "1") // In seconds: what makes us refuse seldom lasts.
 	}

@@ -3,9 +3,13 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/gin-gonic/gin"
 )
 
 func TestRoutes(t *testing.T) {
@@ -74,6 +78,29 @@ func TestRoutes(t *testing.T) {
 				t.Error("X-Request-Id is missing")
 			}
 		})
+	}
+}
+
+func TestAbortDropsTheHeadersOfAnotherAnswer(t *testing.T) {
+	t.Parallel()
+	s, _ := newTestServer(t, config{})
+	s.router.GET("/late", func(c *gin.Context) {
+		for _, name := range []string{"Cache-Control", "Content-Encoding", "Content-Length", "Content-Type", "ETag", "Last-Modified"} {
+			c.Header(name, "7")
+		}
+		c.Header("Vary", "Accept")
+		panic("out of cheese")
+	})
+	rec := httptest.NewRecorder()
+	s.router.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/late", nil))
+	want := http.Header{
+		"Content-Type":           {"text/plain; charset=utf-8"},
+		"Vary":                   {"Accept"},
+		"X-Content-Type-Options": {"nosniff"},
+		"X-Request-Id":           rec.Header()["X-Request-Id"],
+	}
+	if got := rec.Header(); rec.Code != 500 || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %d %v, want %v", rec.Code, got, want)
 	}
 }
 
