@@ -90,6 +90,10 @@ func (d *deadline) Done() <-chan struct{} { return d.start().Done() }
 // Err returns why the context ended, or nil.
 func (d *deadline) Err() error { return d.start().Err() }
 
+// AfterFunc calls f when the context ends. Without it, package context would start
+// a goroutine for each context that is derived from this one.
+func (d *deadline) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(d.start(), f) }
+
 func (d *deadline) start() context.Context {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,26 @@ func TestRequestTimeout(t *testing.T) {
 	s.router.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/slow", nil))
 	if rec.Code != 503 || rec.Header().Get("Retry-After") != "1" {
 		t.Errorf("got %d, Retry-After %q; want 503, 1", rec.Code, rec.Header().Get("Retry-After"))
+	}
+}
+
+func TestDeadlineTakesNoGoroutine(t *testing.T) {
+	t.Parallel()
+	d := &deadline{Context: t.Context(), at: time.Now().Add(time.Hour)}
+	const contexts = 1000 // Many more than the goroutines that other tests start and end meanwhile.
+	before := runtime.NumGoroutine()
+	derived := make([]context.Context, contexts)
+	for i := range derived {
+		var cancel context.CancelFunc
+		derived[i], cancel = context.WithCancel(d)
+		defer cancel()
+	}
+	if more := runtime.NumGoroutine() - before; more > contexts/2 {
+		t.Errorf("%d contexts took %d goroutines", contexts, more)
+	}
+	d.stop()
+	for _, ctx := range derived {
+		<-ctx.Done()
 	}
 }
 
