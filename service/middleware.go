@@ -54,12 +54,16 @@ func validRequestID(id string) bool {
 
 // recoverPanic answers 500 to a request whose handler panics. If the response has
 // begun already it cuts the connection, since the client would otherwise take the
-// part that it got for the whole.
+// part that it got for the whole. A handler cuts it on purpose with
+// http.ErrAbortHandler, which is no news.
 func (s *server) recoverPanic(c *gin.Context) {
 	defer func() {
 		cause := recover()
 		if cause == nil {
 			return
+		}
+		if cause == http.ErrAbortHandler {
+			panic(cause)
 		}
 		attrs := []slog.Attr{
 			slog.String("error", fmt.Sprint(cause)),

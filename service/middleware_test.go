@@ -83,18 +83,46 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-func TestPanicWithinResponse(t *testing.T) {
+// Each of these cuts the connection, so that no client takes a part for the whole,
+// and counts as a failure. What a handler does on purpose is not logged as a panic.
+func TestPanicCutsTheConnection(t *testing.T) {
 	t.Parallel()
-	s, logs := newTestServer(t, config{})
-	s.router.GET("/panic", func(c *gin.Context) {
-		c.String(http.StatusOK, "the first half")
-		panic("out of cheese")
-	})
-	ts := listen(t, s)
-	resp, err := ts.Client().Get(ts.URL + "/panic")
-	if err == nil {
-		t.Errorf("got %d %q, want a cut connection", resp.StatusCode, readBody(t, resp))
+	tests := []struct {
+		name    string
+		written string
+		cause   any
+		panics  int
+	}{
+		{"within the response", "the first half", "out of cheese", 1},
+		{"on purpose", "", http.ErrAbortHandler, 0},
+		{"on purpose within the response", "the first half", http.ErrAbortHandler, 0},
 	}
-	eventually(t, "the request is logged", func() bool { return len(logs.entries("request")) > 0 })
-	logs.entry("panic")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s, logs := newTestServer(t, config{})
+			s.router.GET("/panic", func(c *gin.Context) {
+				if tt.written != "" {
+					c.String(http.StatusOK, tt.written)
+				}
+				panic(tt.cause)
+			})
+			ts := listen(t, s)
+			resp, err := ts.Client().Get(ts.URL + "/panic")
+			if err == nil {
+				t.Errorf("got %d %q, want a cut connection", resp.StatusCode, readBody(t, resp))
+			}
+			eventually(t, "the request is logged", func() bool { return len(logs.entries("request")) > 0 })
+			if entry := logs.entry("request"); entry["status"] != 500.0 || entry["level"] != "WARN" {
+				t.Errorf("logged %v", entry)
+			}
+			if panics := logs.entries("panic"); len(panics) != tt.panics {
+				t.Errorf("logged %d panics, want %d", len(panics), tt.panics)
+			}
+			want := `count{http_request_method="GET",http_response_status_code="500",http_route="/panic"} 1`
+			if !strings.Contains(scrape(t, s), want) {
+				t.Errorf("the metrics lack %s", want)
+			}
+		})
+	}
 }

@@ -18,11 +18,12 @@ const maxLoggedPath = 1024
 func (s *server) observe(c *gin.Context) {
 	start := time.Now()
 	s.active.Add(1)
+	whole := false
 	// Deferred, because recoverPanic panics itself to cut a connection.
 	defer func() {
 		s.active.Add(-1)
 		elapsed := time.Since(start)
-		status, route := c.Writer.Status(), c.FullPath()
+		status, route := outcome(c, whole), c.FullPath()
 		s.metrics.observe(c.Request.Method, route, status, elapsed)
 
 		level := slog.LevelInfo
@@ -57,6 +58,16 @@ func (s *server) observe(c *gin.Context) {
 		_ = s.log.Handler().Handle(ctx, r) // As Logger does: there is nobody to tell.
 	}()
 	c.Next()
+	whole = true
+}
+
+// outcome is the status that a request counts with. One whose connection was cut
+// failed, whatever its answer began with.
+func outcome(c *gin.Context, whole bool) int {
+	if !whole {
+		return http.StatusInternalServerError
+	}
+	return c.Writer.Status()
 }
 
 func isProbe(route string) bool {

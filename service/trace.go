@@ -97,9 +97,10 @@ func (s *server) trace(c *gin.Context) {
 			attribute.String("user_agent.original", validText(c.Request.UserAgent())),
 		))
 	c.Request = c.Request.WithContext(ctx)
+	whole := false
 	// Deferred, because recoverPanic panics itself to cut a connection.
 	defer func() {
-		status := c.Writer.Status()
+		status := outcome(c, whole)
 		span.SetAttributes(attribute.Int("http.response.status_code", status))
 		if status >= http.StatusInternalServerError {
 			span.SetStatus(codes.Error, "")
@@ -107,6 +108,7 @@ func (s *server) trace(c *gin.Context) {
 		span.End()
 	}()
 	c.Next()
+	whole = true
 }
 
 // validText is what a client sent, in UTF-8: protobuf takes nothing else, so that

@@ -100,11 +100,18 @@ func TestSpans(t *testing.T) {
 	url, got := collector(t, always(http.StatusOK))
 	s, logs := newTestServer(t, traced(t, url))
 	s.router.GET("/panic", func(*gin.Context) { panic("out of cheese") })
-	for _, target := range []string{"/healthz", "/version?token=secret", "/%ff", "/panic"} {
+	s.router.GET("/cut", func(c *gin.Context) {
+		c.String(http.StatusOK, "the first half")
+		panic(http.ErrAbortHandler)
+	})
+	for _, target := range []string{"/healthz", "/version?token=secret", "/%ff", "/panic", "/cut"} {
 		req := httptest.NewRequest(http.MethodGet, target, nil)
 		req.Header.Set("User-Agent", "\xff")
 		req.Header.Set("Traceparent", someParent)
-		s.router.ServeHTTP(httptest.NewRecorder(), req)
+		func() {
+			defer func() { _ = recover() }() // As net/http does.
+			s.router.ServeHTTP(httptest.NewRecorder(), req)
+		}()
 	}
 	if err := s.tracing.stop(t.Context()); err != nil {
 		t.Fatal(err)
@@ -148,6 +155,7 @@ func TestSpans(t *testing.T) {
 		{"GET /version", tracepb.Status_STATUS_CODE_UNSET},
 		{"GET", tracepb.Status_STATUS_CODE_UNSET},
 		{"GET /panic", tracepb.Status_STATUS_CODE_ERROR},
+		{"GET /cut", tracepb.Status_STATUS_CODE_ERROR},
 	}; !slices.Equal(names, want) {
 		t.Errorf("the spans are %v, want %v", names, want)
 	}
