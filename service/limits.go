@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"sync"
@@ -33,14 +34,13 @@ func (s *server) limitTime(c *gin.Context) {
 	defer ctx.stop()
 	c.Request = c.Request.WithContext(ctx)
 	c.Next()
-	answerError(c, http.StatusServiceUnavailable, func(err error) bool {
-		return errors.Is(err, context.DeadlineExceeded)
-	})
+	answerError(c, http.StatusServiceUnavailable, context.DeadlineExceeded)
 }
 
-// limitBody answers 413 to a request whose body is too large, and 408 to one
-// whose body is too slow. A length announced up front is judged at once. Otherwise
-// the handler meets the error when it reads: it passes it to c.Error and returns.
+// limitBody answers 413 to a request whose body is too large, 408 to one whose
+// body is too slow, and 400 to one whose body is broken. A length announced up
+// front is judged at once. Otherwise the handler meets the error when it reads: it
+// passes it to c.Error and returns.
 func limitBody(c *gin.Context) {
 	if c.Request.ContentLength > maxBodyBytes {
 		abort(c, http.StatusRequestEntityTooLarge)
@@ -49,25 +49,50 @@ func limitBody(c *gin.Context) {
 	if c.Request.ContentLength == 0 {
 		return
 	}
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes)
+	b := &body{ReadCloser: http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes)}
+	c.Request.Body = b
 	c.Next()
-	answerError(c, http.StatusRequestEntityTooLarge, func(err error) bool {
-		_, tooLarge := errors.AsType[*http.MaxBytesError](err)
-		return tooLarge
-	})
-	answerError(c, http.StatusRequestTimeout, func(err error) bool {
-		return errors.Is(err, os.ErrDeadlineExceeded)
-	})
+	if b.err == nil {
+		return
+	}
+	status := http.StatusBadRequest
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](b.err); tooLarge {
+		status = http.StatusRequestEntityTooLarge
+	} else if errors.Is(b.err, os.ErrDeadlineExceeded) {
+		status = http.StatusRequestTimeout
+	}
+	answerError(c, status, b.err)
 }
 
-// answerError answers with a status if the handler met such an error and has not
+// body remembers why it could not be read: a handler may meet errors of the same
+// kind elsewhere, such as a database that is too slow, which are not the client's.
+type body struct {
+	io.ReadCloser
+	err error
+}
+
+// Read reads from the body.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+// answerError answers with a status if the handler met the error and has not
 // answered itself.
-func answerError(c *gin.Context, status int, match func(error) bool) {
+func answerError(c *gin.Context, status int, cause error) {
 	for _, err := range c.Errors {
-		if match(err) && !c.Writer.Written() {
+		if errors.Is(err, cause) && !answered(c) {
 			abort(c, status)
 		}
 	}
+}
+
+// answered says whether there is an answer: a status alone is one too.
+func answered(c *gin.Context) bool {
+	return c.Writer.Written() || c.Writer.Status() != http.StatusOK
 }
 
 // deadline is context.WithDeadline for a context that hardly anybody waits for:

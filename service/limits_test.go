@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +33,9 @@ func TestBodyLimit(t *testing.T) {
 		{"too large, chunked", "/upload", maxBodyBytes + 1, true, 413, "Request Entity Too Large"},
 		{"too large, without a handler", "/", maxBodyBytes + 1, false, 413, "Request Entity Too Large"},
 		{"too large, but answered already", "/answered", 1, false, 400, "too long"},
-		{"another error", "/other", 1, false, 200, ""},
+		{"another error", "/other", 1, false, 500, "Internal Server Error"},
+		{"another reader's limit", "/other-limit", 1, false, 500, "Internal Server Error"},
+		{"another reader's timeout", "/other-timeout", 1, false, 500, "Internal Server Error"},
 	}
 	s, _ := newTestServer(t, config{})
 	s.router.POST("/upload", func(c *gin.Context) {
@@ -44,7 +49,13 @@ func TestBodyLimit(t *testing.T) {
 		c.String(http.StatusBadRequest, "too long")
 		_ = c.Error(&http.MaxBytesError{})
 	})
-	s.router.POST("/other", func(c *gin.Context) { _ = c.Error(errors.New("not about the size")) })
+	for path, err := range map[string]error{
+		"/other":         errors.New("not about the size"),
+		"/other-limit":   &http.MaxBytesError{},
+		"/other-timeout": os.ErrDeadlineExceeded,
+	} {
+		s.router.POST(path, func(c *gin.Context) { _ = c.Error(err) })
+	}
 	ts := listen(t, s)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -61,6 +72,24 @@ func TestBodyLimit(t *testing.T) {
 				t.Errorf("got %d %q, want %d %q", resp.StatusCode, got, tt.status, tt.body)
 			}
 		})
+	}
+}
+
+func TestBrokenBody(t *testing.T) {
+	t.Parallel()
+	s, logs := newTestServer(t, config{})
+	s.router.POST("/upload", func(c *gin.Context) {
+		if _, err := io.Copy(io.Discard, c.Request.Body); err != nil {
+			_ = c.Error(fmt.Errorf("read the upload: %w", err))
+		}
+	})
+	ts := listen(t, s)
+	got := exchange(t, ts.Listener.Addr().String(), "POST /upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+	if !slices.Equal(got, []int{400}) {
+		t.Errorf("got %v, want 400", got)
+	}
+	if failed := logs.entries("request failed"); len(failed) > 0 {
+		t.Errorf("what a client does is logged as our failure: %v", failed)
 	}
 }
 

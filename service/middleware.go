@@ -16,6 +16,8 @@ import (
 const (
 	requestIDHeader    = "X-Request-Id"
 	maxRequestIDLength = 64
+	// As nginx counts a request whose client does not wait for the answer.
+	statusClientGone = 499
 )
 
 // setHeaders sets the headers that every response carries.
@@ -65,21 +67,37 @@ func (s *server) recoverPanic(c *gin.Context) {
 		if cause == http.ErrAbortHandler {
 			panic(cause)
 		}
-		attrs := []slog.Attr{
-			slog.String("error", fmt.Sprint(cause)),
-			slog.String("request_id", requestID(c)),
-			slog.String("stack", string(debug.Stack())),
-		}
-		if id := traceID(c); id != "" {
-			attrs = append(attrs, slog.String("trace_id", id))
-		}
-		s.log.LogAttrs(c.Request.Context(), slog.LevelError, "panic", attrs...)
+		s.logError(c, "panic", fmt.Sprint(cause), slog.String("stack", string(debug.Stack())))
 		if c.Writer.Written() {
 			panic(http.ErrAbortHandler)
 		}
 		abort(c, http.StatusInternalServerError)
 	}()
 	c.Next()
+}
+
+// handleErrors answers 500 to a request whose handler passes an error to c.Error
+// and returns, unless the client's own doing is the cause.
+func (s *server) handleErrors(c *gin.Context) {
+	ctx := c.Request.Context() // The handler's own ends with limitTime.
+	c.Next()
+	switch {
+	case len(c.Errors) == 0 || answered(c):
+	case ctx.Err() != nil:
+		abort(c, statusClientGone)
+	default:
+		s.logError(c, "request failed", strings.Join(c.Errors.Errors(), "; "))
+		abort(c, http.StatusInternalServerError)
+	}
+}
+
+// logError logs an error with what leads to the request's other lines.
+func (s *server) logError(c *gin.Context, message, cause string, attrs ...slog.Attr) {
+	attrs = append(attrs, slog.String("error", cause), slog.String("request_id", requestID(c)))
+	if id := traceID(c); id != "" {
+		attrs = append(attrs, slog.String("trace_id", id))
+	}
+	s.log.LogAttrs(c.Request.Context(), slog.LevelError, message, attrs...)
 }
 
 func requestID(c *gin.Context) string {

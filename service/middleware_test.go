@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 )
@@ -80,6 +83,54 @@ func TestPanic(t *testing.T) {
 	}
 	if status := logs.entry("request")["status"]; status != 500.0 {
 		t.Errorf("the access line says %v", status)
+	}
+}
+
+func TestHandlerError(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		gone   bool
+		before func(c *gin.Context)
+		status int
+		logged int
+	}{
+		{"nothing answered", false, func(*gin.Context) {}, 500, 1},
+		{"a status", false, func(c *gin.Context) { c.Status(http.StatusConflict) }, 409, 0},
+		{"a body", false, func(c *gin.Context) { c.String(http.StatusOK, "a part") }, 200, 0},
+		{"the client is gone", true, func(*gin.Context) {}, 499, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s, logs := newTestServer(t, config{requestTimeout: time.Minute})
+			s.router.GET("/fail", func(c *gin.Context) {
+				tt.before(c)
+				_ = c.Request.Context().Err() // As a query does: limitTime has then something to end.
+				_ = c.Error(errors.New("out of cheese"))
+				_ = c.Error(errors.New("out of wine"))
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if tt.gone {
+				cancel()
+			}
+			rec := httptest.NewRecorder()
+			s.router.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, http.MethodGet, "/fail", nil))
+			if rec.Code != tt.status {
+				t.Errorf("got %d, want %d", rec.Code, tt.status)
+			}
+			failed := logs.entries("request failed")
+			if len(failed) != tt.logged {
+				t.Errorf("logged %v, want %d lines", failed, tt.logged)
+			}
+			for _, entry := range failed {
+				if entry["level"] != "ERROR" || entry["error"] != "out of cheese; out of wine" ||
+					entry["request_id"] != rec.Header().Get("X-Request-Id") {
+					t.Errorf("logged %v", entry)
+				}
+			}
+		})
 	}
 }
 

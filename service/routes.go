@@ -19,7 +19,8 @@ func (s *server) routes() *gin.Engine {
 	router.RedirectTrailingSlash = false
 	_ = router.SetTrustedProxies(s.cfg.trustedProxies) // Cannot fail: each was parsed already.
 
-	router.Use(s.setHeaders, s.observe, s.trace, s.recoverPanic, s.limitRequests, s.limitTime, limitBody)
+	router.Use(s.setHeaders, s.observe, s.trace, s.recoverPanic, s.handleErrors,
+		s.limitRequests, s.limitTime, limitBody)
 	router.NoRoute(func(c *gin.Context) { abort(c, http.StatusNotFound) })
 	router.NoMethod(func(c *gin.Context) { abort(c, http.StatusMethodNotAllowed) })
 
