@@ -25,17 +25,23 @@ type connections struct {
 type conn struct {
 	net.Conn
 	owner *connections
-	// waiting is when we began to wait for a request, in nanoseconds since 1970;
-	// 0 while one is being answered.
+	// waiting is when we began to wait for the client, in nanoseconds since 1970;
+	// 0 while a handler answers it.
 	waiting atomic.Int64
 }
 
 // Close closes the connection; a second call returns net.ErrClosed.
 func (c *conn) Close() error {
-	c.owner.mu.Lock()
-	delete(c.owner.open, c)
-	c.owner.mu.Unlock()
+	c.forget()
 	return c.Conn.Close()
+}
+
+func (c *conn) wait() { c.waiting.Store(time.Now().UnixNano()) }
+
+func (c *conn) forget() {
+	c.owner.mu.Lock()
+	defer c.owner.mu.Unlock()
+	delete(c.owner.open, c)
 }
 
 // CloseWrite ends our half of the connection: net/http does so after an answer to
@@ -61,7 +67,7 @@ func (l boundedListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		c := &conn{Conn: accepted, owner: l.conns}
-		c.waiting.Store(time.Now().UnixNano())
+		c.wait()
 		if l.conns.admit(c) {
 			return c, nil
 		}
@@ -129,16 +135,17 @@ func (cs *connections) observe(srv *http.Server) {
 		return context.WithValue(ctx, connKey{}, c)
 	}
 	srv.ConnState = func(nc net.Conn, state http.ConnState) {
-		if c, ok := nc.(*conn); ok && state == http.StateIdle {
-			c.waiting.Store(time.Now().UnixNano())
+		if c, ok := nc.(*conn); ok && state == http.StateHijacked {
+			c.forget() // A handler took it over, and may use it after it has returned.
 		}
 	}
 	next := srv.Handler
-	// net/http calls a connection active from the first byte of a request on, which
-	// a slow client sends too. Here the request's headers have arrived.
+	// net/http calls a connection active until it has also read the request's body,
+	// which a slow client need not end. Only while the handler runs do we owe it time.
 	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
 			c.waiting.Store(0)
+			defer c.wait()
 		}
 		next.ServeHTTP(w, r)
 	})

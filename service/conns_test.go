@@ -58,6 +58,71 @@ func TestConnectionLimit(t *testing.T) {
 	}
 }
 
+// A client that never ends its body holds its connection, for as long as net/http
+// waits to read it, but no longer against others. A long answer makes net/http wait
+// before it begins to answer.
+func TestConnectionLimitEvictsSlowBodies(t *testing.T) {
+	t.Parallel()
+	for _, request := range []string{"POST /", "GET /openapi.json"} {
+		t.Run(request, func(t *testing.T) {
+			t.Parallel()
+			s, logs := newTestServer(t, config{maxConnections: 1})
+			ts := listen(t, s)
+			slow := dial(t, ts.Listener.Addr().String())
+			if _, err := io.WriteString(slow, request+" HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the handler has returned", func() bool {
+				s.conns.mu.Lock()
+				defer s.conns.mu.Unlock()
+				return len(logs.entries("request")) == 1 && s.conns.longestWaiting() != nil
+			})
+			resp, err := get(ts.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if readBody(t, resp); resp.StatusCode != http.StatusOK {
+				t.Errorf("got %d", resp.StatusCode)
+			}
+			if evicted := s.conns.evicted.Load(); evicted != 1 {
+				t.Errorf("%d connections were evicted, want 1", evicted)
+			}
+		})
+	}
+}
+
+// A connection that a handler took over, for a WebSocket say, is the handler's.
+func TestConnectionLimitForgetsHijacked(t *testing.T) {
+	t.Parallel()
+	s, _ := newTestServer(t, config{maxConnections: 1})
+	hijacked := make(chan net.Conn, 1)
+	s.router.GET("/hijack", func(c *gin.Context) {
+		nc, _, err := c.Writer.Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		hijacked <- nc
+	})
+	ts := listen(t, s)
+	client := dial(t, ts.Listener.Addr().String())
+	if _, err := io.WriteString(client, "GET /hijack HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	nc := <-hijacked
+	defer func() { _ = nc.Close() }()
+	for range 2 {
+		resp, err := get(ts.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		readBody(t, resp)
+	}
+	if _, err := io.WriteString(nc, "x"); err != nil {
+		t.Errorf("the connection was closed: %v", err)
+	}
+}
+
 // A request that is being answered is never cut off to make room.
 func TestConnectionLimitSparesRequests(t *testing.T) {
 	t.Parallel()

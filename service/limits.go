@@ -49,6 +49,11 @@ func limitBody(c *gin.Context) {
 	if c.Request.ContentLength == 0 {
 		return
 	}
+	if c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead {
+		// Nobody reads this body. To keep the connection net/http would, before a long
+		// answer even while the handler waits: as slowly as the client likes.
+		c.Header("Connection", "close")
+	}
 	b := &body{ReadCloser: http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes)}
 	c.Request.Body = b
 	c.Next()

@@ -31,7 +31,7 @@ func flood(connections int, length time.Duration) error {
 	for _, kind := range []struct {
 		name string
 		hold func(ctx context.Context, addr string)
-	}{{"none", nil}, {"slow headers", slowHeaders}, {"idle", idle}} {
+	}{{"none", nil}, {"slow headers", slowHeaders}, {"slow bodies", slowBody}, {"idle", idle}} {
 		for _, limit := range []string{"--max-connections=1000", "--max-connections=0"} {
 			n := connections
 			if kind.hold == nil {
@@ -132,6 +132,21 @@ func slowHeaders(ctx context.Context, addr string) {
 			return
 		}
 	}
+}
+
+// slowBody sends a request whose body never comes; the service answers it without.
+func slowBody(ctx context.Context, addr string) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"); err != nil {
+		return
+	}
+	_, _ = io.Copy(io.Discard, conn)
 }
 
 // idle makes one request and then stays, as a client does that means to come back;
