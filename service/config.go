@@ -50,7 +50,8 @@ func (cfg *config) settings() []setting {
 		{"shutdown-timeout", "20s", "how long requests in flight may then take to finish", parseDuration(&cfg.shutdownTimeout)},
 		{"request-timeout", "10s", "how long a handler may take before its client gets 503; 0s for any time", parseDuration(&cfg.requestTimeout)},
 		{"max-requests", "256", "requests answered at once, the others get 503; 0 for any number", parseCount(&cfg.maxRequests)},
-		// About 20 KiB each: together less than what the smallest container leaves free.
+		// About 20 KiB each while idle: together less than what the smallest container
+		// leaves free. A request's headers come on top, see maxHeaderBytes.
 		{"max-connections", "1000", "connections kept open, past that the longest idle is closed; 0 for any number", parseCount(&cfg.maxConnections)},
 		{"trusted-proxies", "", "networks such as 10.0.0.0/8,fd00::/8 whose X-Forwarded-For is believed", cfg.parseTrustedProxies},
 		{"pod-name", "", "name to answer with, by default the host's", parseName(&cfg.identity.Pod)},
