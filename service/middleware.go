@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -64,8 +65,8 @@ func (s *server) recoverPanic(c *gin.Context) {
 		if cause == nil {
 			return
 		}
-		if cause == http.ErrAbortHandler {
-			panic(cause)
+		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(http.ErrAbortHandler)
 		}
 		s.logError(c, "panic", fmt.Sprint(cause), slog.String("stack", string(debug.Stack())))
 		if c.Writer.Written() {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -146,6 +147,7 @@ func TestPanicCutsTheConnection(t *testing.T) {
 	}{
 		{"within the response", "the first half", "out of cheese", 1},
 		{"on purpose", "", http.ErrAbortHandler, 0},
+		{"on purpose, wrapped", "", fmt.Errorf("upstream: %w", http.ErrAbortHandler), 0},
 		{"on purpose within the response", "the first half", http.ErrAbortHandler, 0},
 	}
 	for _, tt := range tests {
