@@ -15,6 +15,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"path"
@@ -22,6 +23,9 @@ import (
 
 	"dagger/slipway/internal/dagger"
 )
+
+// manifestsDir is where a source keeps its manifests.
+const manifestsDir = "manifests"
 
 // Slipway builds, tests, publishes and deploys one Go web service.
 type Slipway struct {
@@ -51,23 +55,25 @@ type Slipway struct {
 
 // New takes what is common to all functions. Its arguments are one struct since
 // "package" cannot be the name of a Go variable.
-func New(args struct {
+func New(ctx context.Context, args struct {
 	// Root of the Go module that holds the service: the directory of go.mod.
 	//
 	// Read from it: Go files and everything in directories. Left out, so that an
 	// edit there rebuilds nothing: documents and other files beside go.mod,
-	// hidden directories, and lab, e2e, docs, manifests and node_modules.
+	// hidden directories, and lab, e2e, docs and node_modules.
 	//
 	// +defaultPath="/"
-	// +ignore=["*", "!go.*", "!*.go", "!*.html", "!*.tmpl", "!*.css", "!*.js", "!*.sql", "!smoke.yaml", "!*/**", ".*", "lab", "e2e", "docs", "manifests", "**/node_modules", "**/*.md", "!.golangci.*", "!.git/HEAD", "!.git/packed-refs", "!.git/refs/heads", "!.git/refs/tags"]
+	// +ignore=["*", "!go.*", "!*.go", "!*.html", "!*.tmpl", "!*.css", "!*.js", "!*.sql", "!smoke.yaml", "!*/**", ".*", "lab", "e2e", "docs", "**/node_modules", "**/*.md", "!.golangci.*", "!.git/HEAD", "!.git/packed-refs", "!.git/refs/heads", "!.git/refs/tags"]
 	Source *dagger.Directory
 	// Main package of the service, relative to source.
 	//
 	// +default="./service"
 	Package string
-	// Kubernetes manifests: a directory with a kustomization in base/.
+	// Kubernetes manifests: a directory with a kustomization in base/. Default: the
+	// directory manifests of the source. Not for another inside the source: Dagger may
+	// read as empty what it loads twice at once.
 	//
-	// +defaultPath="/manifests"
+	// +optional
 	Manifests *dagger.Directory
 	// TCP port the service listens on, 1 to 65535.
 	//
@@ -111,10 +117,22 @@ func New(args struct {
 	if !fs.ValidPath(pkg) || strings.Contains(pkg, "...") {
 		return nil, fmt.Errorf("--package %q is not a directory inside the source: give one like ./cmd/api", args.Package)
 	}
+	manifests := args.Manifests
+	if manifests == nil {
+		there, err := args.Source.Exists(ctx, manifestsDir)
+		if err != nil {
+			return nil, err
+		}
+		manifests = dag.Directory()
+		if there {
+			manifests = args.Source.Directory(manifestsDir)
+		}
+	}
 	return &Slipway{
-		Source:        args.Source,
+		// Without them, so that an edit there rebuilds nothing.
+		Source:        args.Source.Filter(dagger.DirectoryFilterOpts{Exclude: []string{manifestsDir}}),
 		Package:       "./" + pkg,
-		Manifest:      args.Manifests,
+		Manifest:      manifests,
 		Port:          args.Port,
 		Version:       args.Version,
 		Tags:          args.Tags,

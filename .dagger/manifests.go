@@ -148,6 +148,9 @@ func (s *Slipway) overlay(ctx context.Context, overlay string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if len(files) == 0 {
+		return "", errors.New("there are no manifests: the source needs manifests/base/kustomization.yaml, or --manifests says which directory has base/kustomization.yaml")
+	}
 	names := make([]string, len(files))
 	for i, file := range files {
 		names[i] = strings.TrimPrefix(path.Dir(file), "overlays/")
