@@ -305,7 +305,7 @@ func (c *cluster) await(ctx context.Context, objects []object) error {
 		}
 		if len(waiting) > 0 {
 			// Most rollouts take seconds; one that takes minutes need not be asked as often.
-			if !pause(ctx, min(100*time.Millisecond+time.Since(start)/20, time.Second)) {
+			if !pause(ctx, min(50*time.Millisecond+time.Since(start)/40, time.Second)) {
 				return context.Cause(ctx)
 			}
 		}
