@@ -15,7 +15,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io/fs"
 	"path"
@@ -55,7 +54,7 @@ type Slipway struct {
 
 // New takes what is common to all functions. Its arguments are one struct since
 // "package" cannot be the name of a Go variable.
-func New(ctx context.Context, args struct {
+func New(args struct {
 	// Root of the Go module that holds the service: the directory of go.mod.
 	//
 	// Read from it: Go files and everything in directories. Left out, so that an
@@ -117,22 +116,10 @@ func New(ctx context.Context, args struct {
 	if !fs.ValidPath(pkg) || strings.Contains(pkg, "...") {
 		return nil, fmt.Errorf("--package %q is not a directory inside the source: give one like ./cmd/api", args.Package)
 	}
-	manifests := args.Manifests
-	if manifests == nil {
-		there, err := args.Source.Exists(ctx, manifestsDir)
-		if err != nil {
-			return nil, err
-		}
-		manifests = dag.Directory()
-		if there {
-			manifests = args.Source.Directory(manifestsDir)
-		}
-	}
 	return &Slipway{
-		// Without them, so that an edit there rebuilds nothing.
-		Source:        args.Source.Filter(dagger.DirectoryFilterOpts{Exclude: []string{manifestsDir}}),
+		Source:        args.Source,
 		Package:       "./" + pkg,
-		Manifest:      manifests,
+		Manifest:      args.Manifests,
 		Port:          args.Port,
 		Version:       args.Version,
 		Tags:          args.Tags,
@@ -142,4 +129,22 @@ func New(ctx context.Context, args struct {
 		RegistryImage: args.RegistryImage,
 		BrowserImage:  args.BrowserImage,
 	}, nil
+}
+
+// source is the source without its manifests, so that an edit there rebuilds
+// nothing. It is not kept in the object: Dagger caches that for longer than what
+// is derived here.
+func (s *Slipway) source() *dagger.Directory {
+	return s.Source.Filter(dagger.DirectoryFilterOpts{Exclude: []string{manifestsDir}})
+}
+
+// manifests is the directory with base and overlays.
+func (s *Slipway) manifests() *dagger.Directory {
+	if s.Manifest != nil {
+		return s.Manifest
+	}
+	// Empty where the source has none.
+	return s.Source.Filter(dagger.DirectoryFilterOpts{Include: []string{manifestsDir + "/**"}}).
+		WithNewDirectory(manifestsDir).
+		Directory(manifestsDir)
 }

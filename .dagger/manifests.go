@@ -139,12 +139,12 @@ func (s *Slipway) render(ctx context.Context, image, imageName, overlay, namespa
 // overlay finds the directory that an overlay's name means.
 func (s *Slipway) overlay(ctx context.Context, overlay string) (string, error) {
 	for _, dir := range []string{overlay, path.Join("overlays", overlay)} {
-		there, err := s.Manifest.Exists(ctx, path.Join(dir, "kustomization.yaml"))
+		there, err := s.manifests().Exists(ctx, path.Join(dir, "kustomization.yaml"))
 		if err != nil || there {
 			return dir, err
 		}
 	}
-	files, err := s.Manifest.Glob(ctx, "**/kustomization.yaml")
+	files, err := s.manifests().Glob(ctx, "**/kustomization.yaml")
 	if err != nil {
 		return "", err
 	}
@@ -168,7 +168,7 @@ func (s *Slipway) kustomize(ctx context.Context, kustomization map[string]any) (
 	// Into a file: manifests may hold secrets, and standard output is in every log.
 	out, err := dag.Container().From(s.KubectlImage).
 		WithUser("0:0").
-		WithMountedDirectory("/manifests", s.Manifest.WithNewFile(dir+"/kustomization.yaml", string(text))).
+		WithMountedDirectory("/manifests", s.manifests().WithNewFile(dir+"/kustomization.yaml", string(text))).
 		WithExec([]string{"kubectl", "kustomize", "/manifests/" + dir, "--output=/rendered.yaml"}).
 		File("/rendered.yaml").
 		Contents(ctx)
