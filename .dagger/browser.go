@@ -74,7 +74,7 @@ func (s *Slipway) Screenshots(ctx context.Context) (*dagger.Directory, error) {
 
 // browserTests is the container in which the tests have run, nil if there are none.
 func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
-	if there, err := s.source().Exists(ctx, s.browserModule()); err != nil || !there {
+	if there, err := s.Source.Exists(ctx, s.browserModule()); err != nil || !there {
 		return nil, err
 	}
 	ctr, err := s.Build(ctx, "")
@@ -86,7 +86,7 @@ func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
 		WithServiceBinding("service", s.balancedPods(ctr)).
 		AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true})
 
-	dir := s.source().Directory(path.Dir(s.browserModule()))
+	dir := s.Source.Directory(path.Dir(s.browserModule()))
 	program := s.workspaceOf(dir).
 		WithEnvVariable("CGO_ENABLED", "0").
 		WithExec([]string{"go", "test", "-c", "-o", "/out/browser.test", "."}).

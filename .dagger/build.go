@@ -115,9 +115,12 @@ func (s *Slipway) golang() *dagger.Container {
 }
 
 // workspace is the toolchain with the module's dependencies downloaded and its
-// source in place. Only go.mod, go.sum and their like reach the download, so
-// that an edit of the code does not repeat it.
-func (s *Slipway) workspace() *dagger.Container { return s.workspaceOf(s.source()) }
+// source in place, without its manifests: an edit there rebuilds nothing. Only
+// go.mod, go.sum and their like reach the download, so that an edit of the code
+// does not repeat it.
+func (s *Slipway) workspace() *dagger.Container {
+	return s.workspaceOf(s.Source.Filter(dagger.DirectoryFilterOpts{Exclude: []string{manifestsDir}}))
+}
 
 func (s *Slipway) workspaceOf(source *dagger.Directory) *dagger.Container {
 	download := s.golang().
@@ -167,7 +170,7 @@ func (s *Slipway) compile(ctx context.Context, platform dagger.Platform) (*dagge
 // noMain says what is wrong with source and package path, or returns nil if
 // both are right and only the code is not.
 func (s *Slipway) noMain(ctx context.Context) error {
-	if there, err := s.source().Exists(ctx, "go.mod"); err == nil && !there {
+	if there, err := s.Source.Exists(ctx, "go.mod"); err == nil && !there {
 		return errors.New("there is no go.mod in the source: give --source the directory that holds it")
 	}
 	list := func(format, packages string) (string, error) {
@@ -200,7 +203,7 @@ func (s *Slipway) noMain(ctx context.Context) error {
 // sourceURL is where the module's path says that its source lives, "" when the
 // path names no host.
 func (s *Slipway) sourceURL(ctx context.Context) string {
-	mod, err := s.source().File("go.mod").Contents(ctx)
+	mod, err := s.Source.File("go.mod").Contents(ctx)
 	if err != nil {
 		return ""
 	}

@@ -159,7 +159,7 @@ var dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$`)
 func (s *Slipway) releaseName(ctx context.Context, given string) (string, error) {
 	release := given
 	if release == "" {
-		mod, err := s.source().File("go.mod").Contents(ctx)
+		mod, err := s.Source.File("go.mod").Contents(ctx)
 		if err != nil {
 			return "", err
 		}

@@ -23,9 +23,6 @@ import (
 	"dagger/slipway/internal/dagger"
 )
 
-// manifestsDir is where a source keeps its manifests.
-const manifestsDir = "manifests"
-
 // Slipway builds, tests, publishes and deploys one Go web service.
 type Slipway struct {
 	// +private
@@ -129,22 +126,4 @@ func New(args struct {
 		RegistryImage: args.RegistryImage,
 		BrowserImage:  args.BrowserImage,
 	}, nil
-}
-
-// source is the source without its manifests, so that an edit there rebuilds
-// nothing. It is not kept in the object: Dagger caches that for longer than what
-// is derived here.
-func (s *Slipway) source() *dagger.Directory {
-	return s.Source.Filter(dagger.DirectoryFilterOpts{Exclude: []string{manifestsDir}})
-}
-
-// manifests is the directory with base and overlays.
-func (s *Slipway) manifests() *dagger.Directory {
-	if s.Manifest != nil {
-		return s.Manifest
-	}
-	// Empty where the source has none.
-	return s.Source.Filter(dagger.DirectoryFilterOpts{Include: []string{manifestsDir + "/**"}}).
-		WithNewDirectory(manifestsDir).
-		Directory(manifestsDir)
 }

@@ -10,7 +10,12 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"sigs.k8s.io/yaml"
+
+	"dagger/slipway/internal/dagger"
 )
+
+// manifestsDir is where a source keeps its manifests.
+const manifestsDir = "manifests"
 
 // originAnnotation is where kustomize notes the file that an object came from.
 const originAnnotation = "config.kubernetes.io/origin"
@@ -136,20 +141,39 @@ func (s *Slipway) render(ctx context.Context, image, imageName, overlay, namespa
 	return r, nil
 }
 
+var errNoManifests = errors.New("there are no manifests: the source needs manifests/base/kustomization.yaml, or --manifests says which directory has base/kustomization.yaml")
+
+// manifests is the directory with base and overlays. It is not kept in the object,
+// which Dagger caches for longer than what is derived from its directories.
+func (s *Slipway) manifests(ctx context.Context) (*dagger.Directory, error) {
+	if s.Manifest != nil {
+		return s.Manifest, nil
+	}
+	there, err := s.Source.Exists(ctx, manifestsDir)
+	if err == nil && !there {
+		err = errNoManifests
+	}
+	return s.Source.Directory(manifestsDir), err
+}
+
 // overlay finds the directory that an overlay's name means.
 func (s *Slipway) overlay(ctx context.Context, overlay string) (string, error) {
+	manifests, err := s.manifests(ctx)
+	if err != nil {
+		return "", err
+	}
 	for _, dir := range []string{overlay, path.Join("overlays", overlay)} {
-		there, err := s.manifests().Exists(ctx, path.Join(dir, "kustomization.yaml"))
+		there, err := manifests.Exists(ctx, path.Join(dir, "kustomization.yaml"))
 		if err != nil || there {
 			return dir, err
 		}
 	}
-	files, err := s.manifests().Glob(ctx, "**/kustomization.yaml")
+	files, err := manifests.Glob(ctx, "**/kustomization.yaml")
 	if err != nil {
 		return "", err
 	}
 	if len(files) == 0 {
-		return "", errors.New("there are no manifests: the source needs manifests/base/kustomization.yaml, or --manifests says which directory has base/kustomization.yaml")
+		return "", errNoManifests
 	}
 	names := make([]string, len(files))
 	for i, file := range files {
@@ -165,10 +189,14 @@ func (s *Slipway) kustomize(ctx context.Context, kustomization map[string]any) (
 	if err != nil {
 		return nil, err
 	}
+	manifests, err := s.manifests(ctx)
+	if err != nil {
+		return nil, err
+	}
 	// Into a file: manifests may hold secrets, and standard output is in every log.
 	out, err := dag.Container().From(s.KubectlImage).
 		WithUser("0:0").
-		WithMountedDirectory("/manifests", s.manifests().WithNewFile(dir+"/kustomization.yaml", string(text))).
+		WithMountedDirectory("/manifests", manifests.WithNewFile(dir+"/kustomization.yaml", string(text))).
 		WithExec([]string{"kubectl", "kustomize", "/manifests/" + dir, "--output=/rendered.yaml"}).
 		File("/rendered.yaml").
 		Contents(ctx)

@@ -22,13 +22,13 @@ var commitHash = regexp.MustCompile(`^[0-9a-f]{40,64}$`)
 // missing the cache each time git touches its index.
 func (s *Slipway) stamp(ctx context.Context) (stamp, error) {
 	st := stamp{version: s.Version, revision: "unknown"}
-	files, err := s.source().Glob(ctx, ".git/**")
+	files, err := s.Source.Glob(ctx, ".git/**")
 	if err != nil {
 		return st, err
 	}
 	head := ""
 	if slices.Contains(files, ".git/HEAD") {
-		if head, err = s.source().File(".git/HEAD").Contents(ctx); err != nil {
+		if head, err = s.Source.File(".git/HEAD").Contents(ctx); err != nil {
 			return st, err
 		}
 	}
@@ -63,7 +63,7 @@ func (s *Slipway) refs(ctx context.Context, files []string) (map[string]string, 
 	reads.SetLimit(8)
 	for i, file := range files {
 		reads.Go(func() (err error) {
-			texts[i], err = s.source().File(file).Contents(ctx)
+			texts[i], err = s.Source.File(file).Contents(ctx)
 			return err
 		})
 	}

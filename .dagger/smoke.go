@@ -87,11 +87,11 @@ func (s *Slipway) helper(name string) *dagger.File {
 // questions returns the service's smoke.yaml as JSON.
 func (s *Slipway) questions(ctx context.Context) (string, error) {
 	file := path.Join(s.Package, smokeFile)
-	there, err := s.source().Exists(ctx, file)
+	there, err := s.Source.Exists(ctx, file)
 	if err != nil || !there {
 		return smokeDefault, err
 	}
-	text, err := s.source().File(file).Contents(ctx)
+	text, err := s.Source.File(file).Contents(ctx)
 	if err != nil {
 		return "", err
 	}
