@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -33,8 +32,8 @@ type cluster struct {
 	release   string
 	proxy     http.RoundTripper
 	close     func()
-	resources map[string]resource // by apiVersion/Kind
-	limit     time.Duration       // of each wait: for the lease, for pods, for what is to go
+	resources map[typeMeta]resource
+	limit     time.Duration // of each wait: for the lease, for pods, for what is to go
 
 	ownNamespace bool // the namespace was not there before the release
 }
@@ -71,8 +70,7 @@ func isReason(err error, reasons ...string) bool {
 
 // isImmutable says whether an object cannot be changed, only made anew.
 func isImmutable(err error) bool {
-	var s *statusError
-	return errors.As(err, &s) && s.Reason == "Invalid" && strings.Contains(s.Message, "field is immutable")
+	return isReason(err, "Invalid") && strings.Contains(err.Error(), "field is immutable")
 }
 
 func notFound(err error) bool { return isReason(err, "NotFound") }
@@ -98,7 +96,7 @@ func connect(ctx context.Context, req request) (*cluster, error) {
 		proxy: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", proxySocket)
 		}},
-		resources: map[string]resource{},
+		resources: map[typeMeta]resource{},
 	}
 	if err := c.discover(ctx); err != nil {
 		stop()
@@ -136,7 +134,7 @@ func (c *cluster) discover(ctx context.Context) error {
 					version = group.Metadata.Name + "/" + version
 				}
 				for _, r := range v.Resources {
-					c.resources[version+"/"+r.ResponseKind.Kind] = resource{r.Resource, r.Scope == "Namespaced", slices.Contains(r.Verbs, "list")}
+					c.resources[typeMeta{version, r.ResponseKind.Kind}] = resource{r.Resource, r.Scope == "Namespaced", slices.Contains(r.Verbs, "list")}
 				}
 			}
 		}
@@ -169,35 +167,34 @@ func reachCause(err error) error {
 
 // where is the URL path of an object, or of its collection when it has no name.
 func (c *cluster) where(o object) (string, error) {
-	r, ok := c.resources[o.version()+"/"+o.kind()]
+	r, ok := c.resources[o.typeMeta()]
 	if !ok {
 		return "", fmt.Errorf("the cluster knows no kind %s in %s: is its CustomResourceDefinition installed?", o.kind(), o.version())
 	}
-	at := "/api/" + o.version()
+	path := "/api/" + o.version()
 	if o.group() != "" {
-		at = "/apis/" + o.version()
+		path = "/apis/" + o.version()
 	}
 	if r.namespaced {
-		at += "/namespaces/" + cmp.Or(o.namespace(), c.namespace)
+		path += "/namespaces/" + cmp.Or(o.namespace(), c.namespace)
 	}
-	at += "/" + r.name
+	path += "/" + r.name
 	if o.name() != "" {
-		at += "/" + url.PathEscape(o.name())
+		path += "/" + url.PathEscape(o.name())
 	}
-	return at, nil
+	return path, nil
 }
 
 // served is an object of an earlier release in a version that the cluster still
 // has, nil if its kind is gone, and all objects of the kind with it.
 func (c *cluster) served(o object) object {
-	if _, ok := c.resources[o.version()+"/"+o.kind()]; ok {
+	if _, ok := c.resources[o.typeMeta()]; ok {
 		return o
 	}
 	o = o.clone()
-	for key := range c.resources {
-		other := object{"apiVersion": path.Dir(key), "kind": path.Base(key)}
-		if other.kind() == o.kind() && other.group() == o.group() {
-			o["apiVersion"] = other.version()
+	for other := range c.resources {
+		if other.kind == o.kind() && other.group() == o.group() {
+			o["apiVersion"] = other.version
 			return o
 		}
 	}

@@ -26,11 +26,11 @@ func (c *cluster) ask(ctx context.Context, r record) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	base := fmt.Sprintf("%s/api/v1/namespaces/%s/services/%s:%s/proxy", proxyURL, c.namespace, service.name(), port)
+	prefix := fmt.Sprintf("/api/v1/namespaces/%s/services/%s:%s/proxy", c.namespace, service.name(), port)
 	for start := time.Now(); ; {
 		var text strings.Builder
 		table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-		wrong := q.Ask(table, asServed{c.proxy, strings.TrimPrefix(base, proxyURL)}, base)
+		wrong := q.Ask(table, asServed{c.proxy, prefix}, proxyURL+prefix)
 		_ = table.Flush() // into memory
 		if len(wrong) == 0 {
 			say("%s answers %d of %d questions as it should", service, len(q.Requests), len(q.Requests))

@@ -157,9 +157,6 @@ func (c *cluster) roll(ctx context.Context, req request, r record) error {
 		return err
 	}
 	pruned, err := c.remove(held, without(inventory(all), r.Objects))
-	if err == nil {
-		err = c.gone(held, pruned)
-	}
 	for _, o := range pruned {
 		say("removed %s, which this release no longer has", o)
 	}
@@ -279,26 +276,12 @@ func (c *cluster) bringBack(ctx context.Context, err error, all []record) error 
 
 	c.limit = max(c.limit, removeLimit) // Nor for what must come back.
 	before := serving(records)
-	everything := inventory(all)
 	taken, err := c.giveBack(ctx, all)
 	if err != nil {
 		return lost(err)
 	}
 	if before == nil {
-		removed, err := c.remove(ctx, everything)
-		if err == nil {
-			err = c.gone(ctx, removed)
-		}
-		if err == nil {
-			err = c.abandon(ctx)
-		}
-		// The records go last, so that a removal that breaks off can be repeated.
-		for _, old := range all {
-			if err == nil {
-				err = c.forget(ctx, old)
-			}
-		}
-		if err != nil {
+		if _, err := c.erase(ctx, all); err != nil {
 			return lost(err)
 		}
 		return story("no release served before it, so all it had made was removed again" + taken)
@@ -312,9 +295,7 @@ func (c *cluster) bringBack(ctx context.Context, err error, all []record) error 
 	if _, _, err := c.bring(ctx, again, true); err != nil {
 		return lost(err)
 	}
-	if removed, err := c.remove(ctx, without(everything, before.Objects)); err != nil {
-		return lost(err)
-	} else if err := c.gone(ctx, removed); err != nil {
+	if _, err := c.remove(ctx, without(inventory(all), before.Objects)); err != nil {
 		return lost(err)
 	}
 	r.Status, r.Note = failed, v.cause

@@ -5,8 +5,7 @@ import (
 	"fmt"
 )
 
-// destroy deletes what the inventory lists and is still the release's, then the
-// release's records, and its namespace if the release made it.
+// destroy erases the release, if that is confirmed.
 func destroy(ctx context.Context, c *cluster, req request) error {
 	records, err := c.present(ctx)
 	if err != nil {
@@ -28,25 +27,29 @@ func destroy(ctx context.Context, c *cluster, req request) error {
 	if records, err = c.records(held); err != nil {
 		return err
 	}
-	removed, err := c.remove(held, inventory(records))
+	removed, err := c.erase(held, records)
 	for _, o := range removed {
 		say("deleted %s", o)
-	}
-	if err == nil {
-		err = c.gone(held, removed)
-	}
-	if err == nil {
-		err = c.abandon(held)
-	}
-	// The records go last, so that a destroy that breaks off can be repeated.
-	for _, r := range records {
-		if err == nil {
-			err = c.forget(held, r)
-		}
 	}
 	if err != nil {
 		return fmt.Errorf("release %s is not all gone: %w\nrun destroy again", c.release, err)
 	}
 	fmt.Printf("release %s is gone from namespace %s: %d objects, %d records\n", c.release, c.namespace, len(removed), len(records))
 	return nil
+}
+
+// erase deletes what the records list and is still the release's, its namespace if
+// the release made it, and the records. These go last, so that an end halfway can
+// be repeated. It returns the objects that it deleted.
+func (c *cluster) erase(ctx context.Context, records []record) ([]object, error) {
+	removed, err := c.remove(ctx, inventory(records))
+	if err == nil {
+		err = c.abandon(ctx)
+	}
+	for _, r := range records {
+		if err == nil {
+			err = c.forget(ctx, r)
+		}
+	}
+	return removed, err
 }

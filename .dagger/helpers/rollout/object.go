@@ -33,9 +33,16 @@ func (o object) kind() string      { return o.text("kind") }
 func (o object) name() string      { return o.text("metadata", "name") }
 func (o object) namespace() string { return o.text("metadata", "namespace") }
 
+func (o object) group() string { return o.typeMeta().group() }
+
+func (o object) typeMeta() typeMeta { return typeMeta{o.version(), o.kind()} }
+
+// typeMeta is what an object's first two fields say.
+type typeMeta struct{ version, kind string }
+
 // group is the API group, "" for the core one.
-func (o object) group() string {
-	group, _, found := strings.Cut(o.version(), "/")
+func (t typeMeta) group() string {
+	group, _, found := strings.Cut(t.version, "/")
 	if !found {
 		return ""
 	}

@@ -128,7 +128,7 @@ func (c *cluster) rightsFor(objects []object, smoke string) ([]right, error) {
 		if o.kind() == "StatefulSet" {
 			add("", "pods", ns, "delete")
 		}
-		r, ok := c.resources[o.version()+"/"+o.kind()]
+		r, ok := c.resources[o.typeMeta()]
 		if !ok {
 			continue // a finding of its own
 		}
@@ -154,7 +154,7 @@ func (c *cluster) prepare(req request) []object {
 			continue
 		}
 		o = o.clone()
-		if c.resources[o.version()+"/"+o.kind()].namespaced && o.namespace() == "" {
+		if c.resources[o.typeMeta()].namespaced && o.namespace() == "" {
 			o.set(c.namespace, "metadata", "namespace")
 		}
 		o.set(c.owner(), "metadata", "annotations", releaseKey)
@@ -179,7 +179,7 @@ func (c *cluster) judge(ctx context.Context, req request, objects []object) ([]c
 		switch {
 		case errors.As(err, &refused):
 			return findings{at + ": " + err.Error()}
-		case err != nil && c.resources[o.version()+"/"+o.kind()] == (resource{}):
+		case err != nil && c.resources[o.typeMeta()] == (resource{}):
 			return findings{at + ": " + err.Error()}
 		case err != nil:
 			return err
@@ -294,13 +294,13 @@ func (c *cluster) abandon(ctx context.Context) error {
 func (c *cluster) others(ctx context.Context) (string, error) {
 	derived := []string{"Event", "PodMetrics", "Endpoints"} // from other objects, with which they go
 	var collections []string
-	for key, r := range c.resources {
-		if r.namespaced && r.listable && !slices.Contains(derived, path.Base(key)) {
-			at, err := c.where(object{"apiVersion": path.Dir(key), "kind": path.Base(key)})
+	for t, r := range c.resources {
+		if r.namespaced && r.listable && !slices.Contains(derived, t.kind) {
+			collection, err := c.where(object{"apiVersion": t.version, "kind": t.kind})
 			if err != nil {
 				return "", err
 			}
-			collections = append(collections, at)
+			collections = append(collections, collection)
 		}
 	}
 	err := each(collections, func(_ int, collection string) error {

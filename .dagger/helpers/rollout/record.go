@@ -158,8 +158,9 @@ func (c *cluster) owns(live object) bool {
 	return live != nil && live.text("metadata", "annotations", releaseKey) == c.owner()
 }
 
-// remove deletes those objects that are there and the release's own. What
-// somebody else made, or took over since, is never touched.
+// remove deletes those objects that are there and the release's own, and waits
+// until they are gone. What somebody else made, or took over since, is never
+// touched.
 func (c *cluster) remove(ctx context.Context, objects []object) ([]object, error) {
 	var removed []object
 	sorted := slices.Clone(objects)
@@ -181,7 +182,7 @@ func (c *cluster) remove(ctx context.Context, objects []object) ([]object, error
 		}
 		removed = append(removed, o)
 	}
-	return removed, nil
+	return removed, c.gone(ctx, removed)
 }
 
 // gone waits until none of the objects is there.

@@ -138,12 +138,8 @@ func (c *cluster) pods(ctx context.Context, selector string) ([]pod, error) {
 	return list.Items, err
 }
 
-// current are the pods that the workload's present template made.
-func (c *cluster) current(ctx context.Context, o object, w workload) ([]pod, error) {
-	pods, err := c.pods(ctx, w.selector())
-	if err != nil {
-		return nil, err
-	}
+// current are those of the workload's pods that its present template made.
+func (c *cluster) current(ctx context.Context, o object, w workload, pods []pod) ([]pod, error) {
 	var label, value string
 	switch o.kind() {
 	case "Deployment":
@@ -175,13 +171,9 @@ func (c *cluster) current(ctx context.Context, o object, w workload) ([]pod, err
 // unblock deletes pods of a StatefulSet that are broken and of another template
 // than the present one. The controller waits for ever for such a pod to get ready
 // before it replaces it, also where the present template is the cure.
-func (c *cluster) unblock(ctx context.Context, o object, w workload, since map[string]time.Time) error {
+func (c *cluster) unblock(ctx context.Context, o object, w workload, pods []pod, since map[string]time.Time) error {
 	if o.kind() != "StatefulSet" || w.Spec.UpdateStrategy.RollingUpdate.Partition > 0 {
 		return nil
-	}
-	pods, err := c.pods(ctx, w.selector())
-	if err != nil {
-		return err
 	}
 	for _, p := range pods {
 		m := p.Metadata
@@ -272,10 +264,13 @@ func (c *cluster) await(ctx context.Context, objects []object) error {
 			var pods []pod
 			var v *verdict
 			if w.observed(o.kind()) {
-				if err := c.unblock(ctx, o, *w, since); err != nil {
+				if pods, err = c.pods(ctx, w.selector()); err != nil {
 					return err
 				}
-				if pods, err = c.current(ctx, o, *w); err != nil {
+				if err := c.unblock(ctx, o, *w, pods, since); err != nil {
+					return err
+				}
+				if pods, err = c.current(ctx, o, *w, pods); err != nil {
 					return err
 				}
 				v = stuck(o, *w, pods, since)
