@@ -15,6 +15,9 @@ import (
 	"slipway/helpers/questions"
 )
 
+// smokePatience is for wrong answers, while the cluster spreads the news of new pods.
+const smokePatience = 10 * time.Second
+
 // ask puts the questions of smoke.yaml to the release through its Service, by
 // way of the API server, and returns one line for each.
 func (c *cluster) ask(ctx context.Context, r record) (string, error) {
