@@ -236,11 +236,31 @@ func (c *cluster) patch(ctx context.Context, o object, force bool, query url.Val
 	if err != nil {
 		return err
 	}
+	if o, err = c.keepReplicas(ctx, o); err != nil {
+		return err
+	}
 	query.Set("fieldManager", manager)
 	query.Set("fieldValidation", "Strict")
 	query.Set("force", fmt.Sprint(force))
 	header := http.Header{"Content-Type": {"application/apply-patch+yaml"}}
 	return c.do(ctx, http.MethodPatch, path+"?"+query.Encode(), header, o, out)
+}
+
+// keepReplicas has a workload keep its number of pods when the manifest leaves that
+// to an autoscaler and an earlier one did not: Kubernetes would go to its default,
+// one, until the autoscaler has looked.
+func (c *cluster) keepReplicas(ctx context.Context, o object) (object, error) {
+	scales := o.group() == "apps" && (o.kind() == "Deployment" || o.kind() == "StatefulSet")
+	if !scales || o.at("spec", "replicas") != nil {
+		return o, nil
+	}
+	live, err := c.read(ctx, o)
+	if err != nil || !live.hasOurReplicas() {
+		return o, err
+	}
+	o = o.clone()
+	o.set(live.at("spec", "replicas"), "spec", "replicas")
+	return o, nil
 }
 
 // delete has what depends on the object removed before it.

@@ -144,7 +144,7 @@ func (c *cluster) roll(ctx context.Context, req request, r record) error {
 	all := append(slices.Clone(records), r)
 
 	checked := time.Since(begin)
-	took, answers, err := c.bring(held, r, req.ForceConflicts)
+	took, answers, err := c.bring(held, r, all, req.ForceConflicts)
 	if err != nil {
 		return c.bringBack(held, err, all)
 	}
@@ -156,11 +156,7 @@ func (c *cluster) roll(ctx context.Context, req request, r record) error {
 	if err := c.end(held, records, true); err != nil {
 		return err
 	}
-	pruned, err := c.remove(held, without(inventory(all), r.Objects))
-	for _, o := range pruned {
-		say("removed %s, which this release no longer has", o)
-	}
-	if err != nil {
+	if _, err := c.remove(held, without(inventory(all), r.Objects)); err != nil {
 		return fmt.Errorf("release %d serves, but what it no longer has is not all gone: %w\nthe next deploy tries again", r.Number, err)
 	}
 	for _, old := range all[:max(0, len(all)-historyLimit)] {
@@ -196,13 +192,20 @@ func (c *cluster) end(ctx context.Context, records []record, succeeded bool) err
 	return nil
 }
 
-// bring applies a release, waits for its pods and asks its service. It returns
-// how long each of the three took, and what the service answered.
-func (c *cluster) bring(ctx context.Context, r record, force bool) (took [3]time.Duration, answers string, err error) {
+// bring applies one of all releases, waits for its pods and asks its service. It
+// returns how long each of the three took, and what the service answered.
+func (c *cluster) bring(ctx context.Context, r record, all []record, force bool) (took [3]time.Duration, answers string, err error) {
 	start := time.Now()
 	step := func(i int) {
 		took[i] = time.Since(start)
 		start = time.Now()
+	}
+	// What else goes can wait; an autoscaler would undo the number of pods that r sets.
+	autoscalers := slices.DeleteFunc(without(inventory(all), r.Objects), func(o object) bool {
+		return o.kind() != "HorizontalPodAutoscaler"
+	})
+	if _, err := c.remove(ctx, autoscalers); err != nil {
+		return took, "", err
 	}
 	for _, o := range r.Objects {
 		err := c.apply(ctx, o, force)
@@ -292,7 +295,7 @@ func (c *cluster) bringBack(ctx context.Context, err error, all []record) error 
 	again.Objects = slices.DeleteFunc(slices.Clone(before.Objects), func(o object) bool {
 		return o.kind() == "Job" // What it did once is done.
 	})
-	if _, _, err := c.bring(ctx, again, true); err != nil {
+	if _, _, err := c.bring(ctx, again, all, true); err != nil {
 		return lost(err)
 	}
 	if _, err := c.remove(ctx, without(inventory(all), before.Objects)); err != nil {

@@ -28,9 +28,6 @@ func destroy(ctx context.Context, c *cluster, req request) error {
 		return err
 	}
 	removed, err := c.erase(held, records)
-	for _, o := range removed {
-		say("deleted %s", o)
-	}
 	if err != nil {
 		return fmt.Errorf("release %s is not all gone: %w\nrun destroy again", c.release, err)
 	}

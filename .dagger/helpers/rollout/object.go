@@ -65,7 +65,7 @@ func (o object) clone() object {
 	return c
 }
 
-func (o object) set(value string, fields ...string) {
+func (o object) set(value any, fields ...string) {
 	node := map[string]any(o)
 	for _, f := range fields[:len(fields)-1] {
 		next, ok := node[f].(map[string]any)
@@ -76,6 +76,17 @@ func (o object) set(value string, fields ...string) {
 		node = next
 	}
 	node[fields[len(fields)-1]] = value
+}
+
+// hasOurReplicas says whether it was our last apply that set this live object's
+// number of pods.
+func (o object) hasOurReplicas() bool {
+	managers, _ := o.at("metadata", "managedFields").([]any)
+	return slices.ContainsFunc(managers, func(m any) bool {
+		fields, _ := m.(map[string]any)
+		by := object(fields)
+		return by.text("manager") == manager && by.text("operation") == "Apply" && by.at("fieldsV1", "f:spec", "f:replicas") != nil
+	})
 }
 
 // bare is the object without what the API server adds to it.

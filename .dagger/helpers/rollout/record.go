@@ -180,6 +180,7 @@ func (c *cluster) remove(ctx context.Context, objects []object) ([]object, error
 		if err := c.delete(ctx, o); err != nil {
 			return removed, err
 		}
+		say("removed %s", o)
 		removed = append(removed, o)
 	}
 	return removed, c.gone(ctx, removed)
