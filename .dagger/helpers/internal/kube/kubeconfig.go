@@ -1,0 +1,221 @@
+package kube
+
+import (
+	"cmp"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+// The ways out of what a kubeconfig has that cannot work in a container.
+const (
+	adviseInline = "put it inline with kubectl config view --raw --flatten"
+	adviseExec   = "give a kubeconfig with a token (kubectl create token, put in with kubectl config set-credentials), " +
+		"or with --kubectl-image an image that has kubectl and "
+	adviseProxy = "give a proxy-url that leads there from other machines too, or take proxy-url out of the kubeconfig " +
+		"and lead the way past the proxy, for example ssh -L 6443:%s and --api-server tcp://127.0.0.1:6443"
+)
+
+// kubeconfig is what is read of the file that kubectl reads whole.
+type kubeconfig struct {
+	Contexts []struct {
+		Name    string
+		Context struct{ Cluster, User, Namespace string }
+	}
+	Clusters []struct {
+		Name    string
+		Cluster clusterEntry
+	}
+	Users []struct {
+		Name string
+		User userEntry
+	}
+}
+
+type clusterEntry struct {
+	Server     string
+	CAFile     string `json:"certificate-authority"`
+	ServerName string `json:"tls-server-name"`
+	ProxyURL   string `json:"proxy-url"`
+}
+
+type userEntry struct {
+	CertificateFile string `json:"client-certificate"`
+	KeyFile         string `json:"client-key"`
+	TokenFile       string
+	Certificate     string `json:"client-certificate-data"`
+	Exec            *struct{ Command string }
+}
+
+// surroundings are what the choice depends on beside the kubeconfig.
+type surroundings struct {
+	inContainer bool // its loopback is not the user's
+	hasProgram  func(name string) bool
+	now         time.Time
+}
+
+// way is how kubectl gets to the chosen cluster.
+type way struct {
+	flags     []string
+	hasPath   bool // the API server is behind a path of its URL
+	namespace string
+	user      string
+}
+
+// proxyFlags are the flags for kubectl proxy, which leaves the server's path out
+// unless told.
+func (w way) proxyFlags() []string {
+	flags := append([]string{"proxy"}, w.flags...)
+	if w.hasPath {
+		flags = append(flags, "--append-server-path")
+	}
+	return flags
+}
+
+func readKubeconfig(file string) ([]byte, error) {
+	if file == "" {
+		return nil, errors.New("no kubeconfig: KUBECONFIG names no file")
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("the kubeconfig cannot be read: %w", err)
+	}
+	return text, nil
+}
+
+// choose finds the target's context in a kubeconfig, and refuses, all at once, what
+// cannot work from inside a container.
+func choose(text []byte, t Target, s surroundings) (way, error) {
+	var config kubeconfig
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		return way{}, fmt.Errorf("the kubeconfig cannot be read: %w", err)
+	}
+	names := make([]string, len(config.Contexts))
+	index := -1
+	for i, c := range config.Contexts {
+		names[i] = c.Name
+		if c.Name == t.Context || t.Context == "" && len(config.Contexts) == 1 {
+			index = i
+		}
+	}
+	among := "choose with --context among: " + strings.Join(names, ", ")
+	switch {
+	case len(names) == 0:
+		return way{}, errors.New("the kubeconfig names no context: is it the right file?")
+	case index < 0 && t.Context != "":
+		return way{}, fmt.Errorf("the kubeconfig has no context %q: %s", t.Context, among)
+	case index < 0:
+		return way{}, errors.New("the kubeconfig has several contexts, and a guess may hit the wrong cluster: " + among)
+	}
+	chosen := config.Contexts[index]
+	w := way{namespace: chosen.Context.Namespace, user: chosen.Context.User, flags: []string{"--context=" + chosen.Name}}
+
+	var wrong []error
+	for _, u := range config.Users {
+		if u.Name == chosen.Context.User {
+			wrong = append(wrong, u.User.problems(s)...)
+		}
+	}
+	found := false
+	for _, c := range config.Clusters {
+		if c.Name == chosen.Context.Cluster && !found {
+			found = true
+			wrong = append(wrong, w.lead(c.Cluster, t.APIServer, s)...)
+		}
+	}
+	if !found {
+		wrong = append(wrong, fmt.Errorf("the kubeconfig's context %s names the cluster %q, which is not in it: is it the right file?",
+			chosen.Name, chosen.Context.Cluster))
+	}
+	return w, errors.Join(wrong...)
+}
+
+// problems are why the user cannot log in from inside a container.
+func (u userEntry) problems(s surroundings) []error {
+	var wrong []error
+	wrong = append(wrong, inFile("the client certificate", u.CertificateFile)...)
+	wrong = append(wrong, inFile("the client key", u.KeyFile)...)
+	wrong = append(wrong, inFile("the token", u.TokenFile)...)
+	if u.Exec != nil && !s.hasProgram(u.Exec.Command) {
+		program := path.Base(u.Exec.Command)
+		wrong = append(wrong, fmt.Errorf("the kubeconfig gets its credentials from the program %s, which is not in the container: %s%[1]s",
+			program, adviseExec))
+	}
+	if err := expired(u.Certificate, s.now); err != nil {
+		wrong = append(wrong, err)
+	}
+	return wrong
+}
+
+func inFile(what, file string) []error {
+	if file == "" {
+		return nil
+	}
+	return []error{fmt.Errorf("the kubeconfig keeps %s in a file (%s), which is not in the container: %s", what, file, adviseInline)}
+}
+
+// lead adds the flags that lead to the cluster, through apiServer if that is given.
+func (w *way) lead(c clusterEntry, apiServer string, s surroundings) []error {
+	wrong := inFile("the certificate authority", c.CAFile)
+	server, err := url.Parse(c.Server)
+	if err != nil || server.Host == "" {
+		return append(wrong, fmt.Errorf("the kubeconfig's server %q is not a URL", c.Server))
+	}
+	port := server.Port()
+	if port == "" {
+		port = map[string]string{"http": "80"}[server.Scheme]
+	}
+	port = cmp.Or(port, "443")
+	serverPath := strings.TrimRight(server.EscapedPath(), "/")
+	w.hasPath = serverPath != ""
+	if apiServer != "" {
+		// Verified against the name that the kubeconfig says, not the one it is reached by here.
+		w.flags = append(w.flags, "--server="+server.Scheme+"://"+apiServer+serverPath,
+			"--tls-server-name="+cmp.Or(c.ServerName, server.Hostname()))
+	} else if s.inContainer && isLoopback(server.Hostname()) {
+		wrong = append(wrong, fmt.Errorf("the kubeconfig's API server is %s on your machine, which a container cannot reach by that name: "+
+			"add to the command --api-server tcp://%s", c.Server, net.JoinHostPort(server.Hostname(), port)))
+	}
+	if proxy, err := url.Parse(c.ProxyURL); err != nil || c.ProxyURL != "" && proxy.Host == "" {
+		wrong = append(wrong, fmt.Errorf("the kubeconfig's proxy-url %q is not a URL", c.ProxyURL))
+	} else if s.inContainer && isLoopback(proxy.Hostname()) {
+		wrong = append(wrong, fmt.Errorf("the kubeconfig's proxy-url is %s on your machine, which a container cannot reach: "+adviseProxy,
+			c.ProxyURL, net.JoinHostPort(server.Hostname(), port)))
+	}
+	return wrong
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip.IsLoopback() || ip.IsUnspecified()
+}
+
+// expired says since when a base64 PEM certificate is no longer valid.
+func expired(certificate string, now time.Time) error {
+	if certificate == "" {
+		return nil
+	}
+	text, _ := base64.StdEncoding.DecodeString(certificate)
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return errors.New("the kubeconfig's client certificate is not base64 of PEM: get a new kubeconfig")
+	}
+	parsed, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return fmt.Errorf("the kubeconfig's client certificate cannot be read (%w): get a new kubeconfig", err)
+	}
+	if now.After(parsed.NotAfter) {
+		return fmt.Errorf("the kubeconfig's client certificate expired on %s: get a new kubeconfig", parsed.NotAfter.Format(time.RFC1123))
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package kube
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var today = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+// certificate is one that was valid until a time, as a kubeconfig holds it.
+func certificate(t *testing.T, until time.Time) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: until.Add(-time.Hour), NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// config is a kubeconfig with one context, with the given fields of cluster and user.
+func config(cluster, user string) string {
+	return fmt.Sprintf(`{contexts: [{name: main, context: {cluster: c, user: u, namespace: shop}}],
+clusters: [{name: other, cluster: {server: "https://127.0.0.1", certificate-authority: /x}}, {name: c, cluster: {%s}}],
+users: [{name: other, user: {tokenFile: /x}}, {name: u, user: {%s}}]}`, cluster, user)
+}
+
+func TestChoose(t *testing.T) {
+	const server = `server: "https://k8s.example.com:6443"`
+	two := `{contexts: [{name: a, context: {cluster: c, user: u}}, {name: b, context: {cluster: c, user: v}}],
+clusters: [{name: c, cluster: {` + server + `}}]}`
+	for name, test := range map[string]struct {
+		text    string
+		target  Target
+		outside bool
+		flags   string   // of kubectl proxy
+		wants   []string // of the error
+	}{
+		"plain":      {config(server, "token: x"), Target{}, false, "proxy --context=main", nil},
+		"named":      {config(server, ""), Target{Context: "main"}, false, "proxy --context=main", nil},
+		"one of two": {two, Target{Context: "b"}, false, "proxy --context=b", nil},
+		"several": {two, Target{}, false,
+			"", []string{"several contexts, and a guess may hit the wrong cluster: choose with --context among: a, b"}},
+		"other":   {two, Target{Context: "z"}, false, "", []string{`no context "z": choose with --context among: a, b`}},
+		"empty":   {"{}", Target{}, false, "", []string{"names no context"}},
+		"no YAML": {"{", Target{}, false, "", []string{"cannot be read"}},
+		"no such cluster": {`{contexts: [{name: a, context: {cluster: gone}}]}`, Target{}, false,
+			"", []string{`names the cluster "gone", which is not in it`}},
+		"no URL": {config(`server: "k8s.example.com"`, ""), Target{}, false,
+			"", []string{`server "k8s.example.com" is not a URL`}},
+
+		"files": {config(server+", certificate-authority: /ca", "client-certificate: /crt, client-key: /key, tokenFile: /tok"), Target{}, false,
+			"",
+			[]string{"the client certificate in a file (/crt)", "the client key in a file (/key)", "the token in a file (/tok)",
+				"the certificate authority in a file (/ca)", "kubectl config view --raw --flatten"}},
+		"exec that is there": {config(server, "exec: {command: present}"), Target{}, false, "proxy --context=main", nil},
+		"exec that is not": {config(server, "exec: {command: /usr/bin/aws}"), Target{}, false,
+			"", []string{"the program aws, which is not", "kubectl and aws"}},
+		"certificate": {config(server, "client-certificate-data: "+certificate(t, today.Add(time.Hour))), Target{}, false,
+			"proxy --context=main", nil},
+		"expired": {config(server, "client-certificate-data: "+certificate(t, today.Add(-time.Hour))), Target{}, false,
+			"", []string{"expired on Wed, 25 Nov 2026"}},
+		"no certificate": {config(server, "client-certificate-data: eA=="), Target{}, false, "", []string{"is not base64 of PEM"}},
+		"several at a time": {config(`server: "https://127.0.0.1:6443"`, "tokenFile: /t"), Target{}, false,
+			"", []string{"--api-server", "in a file (/t)"}},
+		"loopback": {config(`server: "https://127.0.0.1:6443"`, ""), Target{}, false,
+			"", []string{"add to the command --api-server tcp://127.0.0.1:6443"}},
+		"loopback, IPv6":    {config(`server: "https://[::1]"`, ""), Target{}, false, "", []string{"--api-server tcp://[::1]:443"}},
+		"loopback, any":     {config(`server: "http://0.0.0.0"`, ""), Target{}, false, "", []string{"--api-server tcp://0.0.0.0:80"}},
+		"loopback, outside": {config(`server: "https://localhost:6443"`, ""), Target{}, true, "proxy --context=main", nil},
+		"loopback, other way": {config(`server: "https://127.0.0.1:6443"`, ""), Target{APIServer: "api:6443"}, false,
+			"proxy --context=main --server=https://api:6443 --tls-server-name=127.0.0.1", nil},
+		"its own server name": {config(server+", tls-server-name: kubernetes", ""), Target{APIServer: "api:6443"}, false,
+			"proxy --context=main --server=https://api:6443 --tls-server-name=kubernetes", nil},
+		"path": {config(`server: "https://rancher.example.com/k8s/clusters/c-1"`, ""), Target{}, false,
+			"proxy --context=main --append-server-path", nil},
+		"path, other way": {config(`server: "https://rancher.example.com/k8s/clusters/c-1/"`, ""), Target{APIServer: "api:443"}, false,
+			"proxy --context=main --server=https://api:443/k8s/clusters/c-1 --tls-server-name=rancher.example.com --append-server-path", nil},
+		"only a slash": {config(`server: "https://k8s.example.com/"`, ""), Target{}, false, "proxy --context=main", nil},
+		"proxy": {config(server+`, proxy-url: "http://proxy.example.com:3128"`, ""), Target{}, false,
+			"proxy --context=main", nil},
+		"proxy here": {config(server+`, proxy-url: "socks5://localhost:1080"`, ""), Target{}, false,
+			"", []string{"proxy-url is socks5://localhost:1080", "ssh -L 6443:k8s.example.com:6443 and --api-server tcp://127.0.0.1:6443"}},
+		"proxy here, outside": {config(server+`, proxy-url: "socks5://localhost:1080"`, ""), Target{}, true, "proxy --context=main", nil},
+		"proxy, no URL": {config(server+`, proxy-url: "localhost"`, ""), Target{}, false,
+			"", []string{`proxy-url "localhost" is not a URL`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, err := choose([]byte(test.text), test.target, surroundings{
+				inContainer: !test.outside,
+				hasProgram:  func(name string) bool { return name == "present" },
+				now:         today,
+			})
+			for _, want := range test.wants {
+				contains(t, err, want)
+			}
+			if test.wants != nil {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(w.proxyFlags(), " "); got != test.flags {
+				t.Errorf("%s\nwant %s", got, test.flags)
+			}
+			if slices.Contains(w.flags, "--append-server-path") {
+				t.Error("port-forward knows no --append-server-path")
+			}
+		})
+	}
+	w, err := choose([]byte(config(server, "")), Target{}, surroundings{})
+	if w.namespace != "shop" || w.user != "u" || err != nil {
+		t.Error(w, err)
+	}
+}
