@@ -1,0 +1,293 @@
+// Package release keeps what Slipway knows of a release in the cluster: its records,
+// the lease that lets one change happen at a time, and whose an object is.
+package release
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"slipway/helpers/internal/object"
+)
+
+// Status of a record. A release is pending from before its first object is applied,
+// so that no crash can leave an object which no record lists.
+const (
+	Pending    = "pending"
+	Deployed   = "deployed"
+	Superseded = "superseded"
+	Failed     = "failed"
+	Unreadable = "unreadable" // of a record that is damaged
+)
+
+// Labels and annotations.
+const (
+	Key       = "slipway/release" // label of records and the lease, annotation of what was applied
+	numberKey = "slipway/number"
+	statusKey = "slipway/status"
+	partKey   = "slipway/part"
+	noteKey   = "slipway/note"
+
+	// Manager is the field manager of all that is applied.
+	Manager = "slipway"
+)
+
+const (
+	secretType = "slipway/release"
+
+	// partLimit is the bytes of a record in one Secret, of which Kubernetes allows 1 MiB
+	// with everything in it.
+	partLimit = 900 << 10
+	// recordLimit is the bytes of a record, unpacked. A few KiB of gzip can be gigabytes.
+	recordLimit = 256 << 20
+	noteLimit   = 500
+)
+
+// Record is one release: what was applied, and what was there before.
+type Record struct {
+	Number   int
+	Of       int `json:",omitempty"` // the release that this one, a rollback, is a copy of
+	Status   string
+	Note     string // why it failed, or what it goes back to
+	Image    string
+	Revision string // commit of the source
+	Version  string
+	Started  time.Time
+	Objects  []object.Object // as applied
+	Before   []object.Object `json:",omitempty"` // what was there and was to be changed or removed, as it was
+	Created  []object.ID     `json:",omitempty"` // what was not there before
+	Smoke    string          // the questions that it must answer, as JSON
+	Port     int             // that its image listens on
+
+	// Taken is Before in the records of earlier versions.
+	Taken []object.Object `json:",omitempty"`
+
+	Damage error `json:"-"` // why the record cannot be read
+}
+
+// HasServed says whether the release came to serve.
+func (r Record) HasServed() bool { return r.Status == Superseded || r.Status == Deployed }
+
+// Origin is the number of the release whose objects these are: its own, unless it is a
+// rollback.
+func (r Record) Origin() int { return cmp.Or(r.Of, r.Number) }
+
+// Serving is the release that last served, nil when none did.
+func Serving(records []Record) *Record {
+	for _, r := range slices.Backward(records) {
+		if r.Status == Deployed {
+			return &r
+		}
+	}
+	return nil
+}
+
+// Interrupted are the releases whose end nobody noted, oldest first.
+func Interrupted(records []Record) []Record {
+	return slices.DeleteFunc(slices.Clone(records), func(r Record) bool { return r.Status != Pending })
+}
+
+// Next is the number of the next release.
+func Next(records []Record) int {
+	next := 1
+	for _, r := range records {
+		next = max(next, r.Number+1)
+	}
+	return next
+}
+
+// Inventory is everything that any of the releases applied, without duplicates, as
+// the newest of them has it.
+func Inventory(records []Record) []object.Object {
+	var all []object.Object
+	seen := map[object.ID]bool{}
+	for _, r := range slices.Backward(records) {
+		for _, o := range r.Objects {
+			if !seen[o.ID()] {
+				seen[o.ID()] = true
+				all = append(all, o)
+			}
+		}
+	}
+	return all
+}
+
+// Target is the release that a rollback goes to: number to, or with 0 the newest that
+// served before the present one and is not the same. A second rollback goes back
+// further, and not to what the first one left.
+func Target(records []Record, to int, same func(a, b Record) bool) (*Record, error) {
+	now := Serving(records)
+	for _, r := range slices.Backward(records) {
+		switch {
+		case to != 0 && r.Number != to:
+		case to != 0 && r.Status == Unreadable:
+			return nil, fmt.Errorf("the record of release %d cannot be read (%w): choose another with --to, see dagger call history", to, r.Damage)
+		case to != 0 && !r.HasServed():
+			return nil, fmt.Errorf("release %d never served: choose another with --to, see dagger call history", to)
+		case to != 0:
+			return &r, nil
+		case r.HasServed() && (now == nil || r.Number < now.Origin() && !same(r, *now)):
+			return &r, nil
+		}
+	}
+	if to != 0 {
+		return nil, fmt.Errorf("release %d is not in the history: see dagger call history", to)
+	}
+	return nil, errors.New("there is no earlier release to go back to that differs from the present one")
+}
+
+// historyLimit is the number of records kept; of releases that served, at least
+// servedLimit are among them however many failed since.
+const (
+	historyLimit = 10
+	servedLimit  = 5
+)
+
+// Expired are the records that history no longer keeps, given all of them, oldest
+// first.
+func Expired(records []Record) []Record {
+	var expired []Record
+	kept, served := 0, 0
+	for _, r := range slices.Backward(records) {
+		if kept < historyLimit || r.HasServed() && served < servedLimit {
+			kept++
+			if r.HasServed() {
+				served++
+			}
+			continue
+		}
+		expired = append(expired, r)
+	}
+	return expired
+}
+
+// encode packs a record into parts that each fit into a Secret, and returns the
+// checksum of the whole.
+func encode(r Record) (parts [][]byte, sum string, err error) {
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	if err := json.NewEncoder(w).Encode(r); err != nil {
+		return nil, "", err
+	}
+	if err := w.Close(); err != nil {
+		return nil, "", err
+	}
+	whole := sha256.Sum256(buf.Bytes())
+	return slices.Collect(slices.Chunk(buf.Bytes(), partLimit)), hex.EncodeToString(whole[:]), nil
+}
+
+// decode unpacks what encode packed. Records of earlier versions have no checksum.
+func decode(packed []byte, sum string) (Record, error) {
+	var r Record
+	if whole := sha256.Sum256(packed); sum != "" && sum != hex.EncodeToString(whole[:]) {
+		return r, errors.New("its checksum is wrong: a part is missing or was changed")
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return r, err
+	}
+	text, err := io.ReadAll(io.LimitReader(z, recordLimit+1))
+	if err != nil {
+		return r, err
+	}
+	if len(text) > recordLimit {
+		return r, fmt.Errorf("it holds more than %d MiB", recordLimit>>20)
+	}
+	if err := object.Decode(text, &r); err != nil {
+		return r, err
+	}
+	r.Before, r.Taken = append(r.Before, r.Taken...), nil
+	return r, nil
+}
+
+// assemble makes records of the Secrets that hold them, oldest first. One that cannot
+// be read blocks none of the others.
+func assemble(name string, secrets []object.Object) []Record {
+	parts := map[string]object.Object{}
+	for _, s := range secrets {
+		parts[s.Name()] = s
+	}
+	var records []Record
+	for _, s := range secrets {
+		if s.Text("type") != secretType || s.Label(partKey) != "" {
+			continue
+		}
+		number, err := strconv.Atoi(s.Label(numberKey))
+		if err != nil || number < 1 || s.Name() != secretName(name, number, 0) {
+			continue // Not one that was written here: its name and number do not agree.
+		}
+		r, err := read(name, number, s, parts)
+		if err != nil {
+			r = Record{Status: Unreadable, Damage: err, Note: "the record cannot be read: " + err.Error()}
+		}
+		r.Number = number
+		records = append(records, r)
+	}
+	slices.SortFunc(records, func(a, b Record) int { return a.Number - b.Number })
+	return records
+}
+
+func read(name string, number int, head object.Object, parts map[string]object.Object) (Record, error) {
+	count := 1
+	if text := head.Annotation(partKey); text != "" {
+		var err error
+		if count, err = strconv.Atoi(text); err != nil || count < 1 {
+			return Record{}, fmt.Errorf("its number of parts is %q", text)
+		}
+	}
+	var packed []byte
+	for i := range count {
+		s, ok := parts[secretName(name, number, i)]
+		if !ok {
+			return Record{}, fmt.Errorf("part %d of %d is missing", i+1, count)
+		}
+		part, err := base64.StdEncoding.DecodeString(s.Text("data", "record"))
+		if err != nil {
+			return Record{}, err
+		}
+		packed = append(packed, part...)
+	}
+	r, err := decode(packed, head.Annotation("slipway/sum"))
+	if err != nil {
+		return r, err
+	}
+	if r.Number != number {
+		return r, fmt.Errorf("it says that it is release %d", r.Number)
+	}
+	if status := head.Label(statusKey); slices.Contains([]string{Pending, Deployed, Superseded, Failed}, status) {
+		r.Status = status
+	} else {
+		return r, fmt.Errorf("its status is %q", status)
+	}
+	r.Note = cmp.Or(head.Annotation(noteKey), r.Note)
+	return r, nil
+}
+
+// secretName is that of a part of a record; the first part has none.
+func secretName(release string, number, part int) string {
+	name := fmt.Sprintf("slipway.%s.v%d", release, number)
+	if part > 0 {
+		name += "." + strconv.Itoa(part)
+	}
+	return name
+}
+
+// shorten keeps a note to a line of bounded length.
+func shorten(note string) string {
+	note = strings.Join(strings.Fields(note), " ")
+	if runes := []rune(note); len(runes) > noteLimit {
+		return string(runes[:noteLimit]) + "…"
+	}
+	return note
+}
