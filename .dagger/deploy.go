@@ -14,12 +14,13 @@ import (
 //
 // Checks the manifests, rights and namespace before anything is touched, shows
 // the difference, applies server-side, waits for the pods, and asks the service
-// the questions of smoke.yaml through its Service. If any of this fails it says
-// why, with events and log lines, brings back the release that served before,
-// and ends with an error.
+// the questions of smoke.yaml. If any of this fails it says why, with events and
+// log lines of all containers, init containers too. Then it puts everything back
+// as it was, removes only what it created itself, and ends with an error.
 //
 // What an earlier deploy of the release made and this one no longer has is
-// removed, and nothing else. docs/deploy.md has the order and the guarantees.
+// removed, and nothing else. What keeps data stays, unless --delete-data is given.
+// docs/deploy.md has the order and the guarantees.
 //
 //	dagger call deploy --kubeconfig file:$HOME/.kube/config --image ghcr.io/acme/hello@sha256:…
 //
@@ -63,6 +64,17 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 	//
 	// +optional
 	ForceConflicts bool
+	// Names of checks of the manifests to allow, as the refusal says: for example
+	// service-selector. Repeat or separate with commas.
+	//
+	// +optional
+	Allow []string
+	// Also delete what keeps data when it leaves the release: PersistentVolumeClaims,
+	// PersistentVolumes, CustomResourceDefinitions, StorageClasses. Default: they stay,
+	// and are named.
+	//
+	// +optional
+	DeleteData bool
 	// Stop after the checks and the difference.
 	//
 	// +optional
@@ -77,13 +89,15 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 		return "", err
 	}
 	req.Timeout, req.ForceConflicts, req.DryRun = limit, args.ForceConflicts, args.DryRun
+	req.Allow, req.DeleteData = args.Allow, args.DeleteData
 	return s.rollout(ctx, "deploy", target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}, req)
 }
 
-// Show what deploy would change in the cluster.
+// Show what deploy would change in the cluster, and change nothing.
 //
-// As kubectl diff: exit status 0 if nothing, 1 if something would change, 2 or
-// above if it cannot be told.
+// Exit status, like that of kubectl diff: 0 if nothing would change, 1 if
+// something would, 2 or above if that cannot be told. As with deploy, what keeps
+// data stays when it leaves the release.
 //
 //	dagger call diff --kubeconfig file:$HOME/.kube/config --image ghcr.io/acme/hello@sha256:…
 //
@@ -119,11 +133,17 @@ func (s *Slipway) Diff(ctx context.Context, args struct {
 	//
 	// +default="base"
 	Overlay string
+	// Names of checks of the manifests to allow, as the refusal says: for example
+	// service-selector. Repeat or separate with commas.
+	//
+	// +optional
+	Allow []string
 }) (string, error) {
 	req, err := s.release(ctx, args.Image, args.ImageName, args.Overlay, args.Namespace)
 	if err != nil {
 		return "", exitStatus(2, err)
 	}
+	req.Allow = args.Allow
 	out, err := s.rollout(ctx, "diff", target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}, req)
 	switch {
 	case err == nil:

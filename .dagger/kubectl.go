@@ -33,7 +33,7 @@ type target struct {
 	apiServer  *dagger.Service
 }
 
-// request is what the rollout helper reads; see helpers/rollout.
+// request is what the rollout helper reads; see helpers/cmd/rollout.
 type request struct {
 	Release   string
 	Namespace string
@@ -50,6 +50,8 @@ type request struct {
 
 	Timeout        int
 	ForceConflicts bool
+	Allow          []string
+	DeleteData     bool
 	DryRun         bool
 	To             int
 	Confirm        string
@@ -65,11 +67,9 @@ func (s *Slipway) rollout(ctx context.Context, command string, t target, req req
 	}
 	req.Context, req.Namespace = t.context, cmp.Or(t.namespace, req.Namespace)
 	if req.Namespace == "" {
-		base, err := s.kustomize(ctx, map[string]any{"resources": []string{"../base"}})
-		if err != nil {
+		if req.Namespace, err = s.baseNamespace(ctx); err != nil {
 			return "", err
 		}
-		req.Namespace = rendered{objects: base}.namespace()
 	}
 	ctr, server, err := s.inCluster(ctx, t)
 	if err != nil {
@@ -83,6 +83,19 @@ func (s *Slipway) rollout(ctx context.Context, command string, t target, req req
 	return out, verdict(err)
 }
 
+// baseNamespace is the namespace that base sets, "" if it sets none or is not there.
+func (s *Slipway) baseNamespace(ctx context.Context) (string, error) {
+	base, err := s.layer(ctx, "base")
+	if errors.Is(err, errNoManifests) || errors.Is(err, errNoOverlay) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	objects, err := s.kustomize(ctx, base, nil)
+	return rendered{objects: objects}.namespace(), err
+}
+
 // withRollout runs one of the helper's commands in a container. The request goes
 // in as a secret: manifests may hold some, and what files contain is in every log.
 // To Dagger's cache a secret is its name, so each has one of its own.
@@ -91,9 +104,10 @@ func (s *Slipway) withRollout(ctr *dagger.Container, command string, req request
 	if err != nil {
 		return nil, err
 	}
+	secret := dag.SetSecret("slipway-request-"+rand.Text(), string(text))
 	return ctr.
 		WithMountedFile("/rollout", s.helper("rollout")).
-		WithMountedSecret("/request.json", dag.SetSecret("slipway-request-"+rand.Text(), string(text)), dagger.ContainerWithMountedSecretOpts{Mode: 0o444}).
+		WithMountedSecret("/request.json", secret, dagger.ContainerWithMountedSecretOpts{Mode: 0o444}).
 		WithExec([]string{"/rollout", command, "/request.json"}), nil
 }
 

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -17,15 +20,21 @@ import (
 // manifestsDir is where a source keeps its manifests.
 const manifestsDir = "manifests"
 
+// kustomizationFiles are the names that kustomize gives a kustomization.
+var kustomizationFiles = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
+
 // originAnnotation is where kustomize notes the file that an object came from.
 const originAnnotation = "config.kubernetes.io/origin"
 
 // Render the Kubernetes manifests, with the image pinned by digest.
 //
 // Returns YAML that is ready for kubectl apply -f -. An image without a digest is
-// refused: what was tested must be what runs. So are manifests that do not fit
-// together, as a Service that selects no pod or a probe on a port that is not
-// there; each finding names file, object and field.
+// refused: what was tested must be what runs. Manifests that do not fit together
+// are refused too, for example a Service that selects no pod; each finding names
+// file, object and field. What is only doubtful is a warning among the progress.
+//
+// A directory is rendered by its kustomization, or has just YAML files, which are
+// taken as they are. base may also be the manifests directory itself.
 //
 //	dagger call manifests --image ghcr.io/acme/hello@sha256:…
 func (s *Slipway) Manifests(
@@ -45,13 +54,18 @@ func (s *Slipway) Manifests(
 	//
 	// +optional
 	namespace string,
+	// Names of checks of the manifests to allow, as the refusal says: for example
+	// service-selector. Repeat or separate with commas.
+	//
+	// +optional
+	allow []string,
 ) (string, error) {
 	r, err := s.render(ctx, image, imageName, overlay, namespace)
 	if err != nil {
 		return "", err
 	}
 	checked, err := s.withRollout(dag.Container().From(s.KubectlImage), "check",
-		request{Objects: r.objects, Files: r.files, Namespace: namespace})
+		request{Objects: r.objects, Files: r.files, Namespace: namespace, Allow: allow})
 	if err != nil {
 		return "", err
 	}
@@ -93,12 +107,12 @@ func (s *Slipway) render(ctx context.Context, image, imageName, overlay, namespa
 	if err != nil {
 		return rendered{}, fmt.Errorf("--image %q names no digest: give repository@sha256:…, which is what publish returns", image)
 	}
-	dir, err := s.overlay(ctx, overlay)
+	from, err := s.layer(ctx, overlay)
 	if err != nil {
 		return rendered{}, err
 	}
 	if imageName == "" {
-		plain, err := s.kustomize(ctx, map[string]any{"resources": []string{path.Join("..", dir)}})
+		plain, err := s.kustomize(ctx, from, nil)
 		if err != nil {
 			return rendered{}, err
 		}
@@ -108,7 +122,6 @@ func (s *Slipway) render(ctx context.Context, image, imageName, overlay, namespa
 	}
 	repository, _, _ := strings.Cut(image, "@")
 	kustomization := map[string]any{
-		"resources":     []string{path.Join("..", dir)},
 		"images":        []map[string]string{{"name": imageName, "newName": repository, "digest": ref.DigestStr()}},
 		"buildMetadata": []string{"originAnnotations"},
 	}
@@ -116,7 +129,7 @@ func (s *Slipway) render(ctx context.Context, image, imageName, overlay, namespa
 		kustomization["namespace"] = namespace
 	}
 	r := rendered{files: map[string]string{}}
-	if r.objects, err = s.kustomize(ctx, kustomization); err != nil {
+	if r.objects, err = s.kustomize(ctx, from, kustomization); err != nil {
 		return rendered{}, err
 	}
 	images := map[string]bool{}
@@ -133,15 +146,19 @@ func (s *Slipway) render(ctx context.Context, image, imageName, overlay, namespa
 		if len(annotations) == 0 {
 			delete(metadata, "annotations")
 		}
-		var from struct{ Path string }
-		if yaml.Unmarshal([]byte(origin), &from) == nil && from.Path != "" {
-			r.files[fmt.Sprintf("%v/%v", o["kind"], metadata["name"])] = strings.TrimPrefix(from.Path, "../")
+		var file struct{ Path string }
+		if yaml.Unmarshal([]byte(origin), &file) == nil && file.Path != "" {
+			r.files[fmt.Sprintf("%v/%v", o["kind"], metadata["name"])] = strings.TrimPrefix(file.Path, manifestsRoot)
 		}
 	}
 	return r, nil
 }
 
-var errNoManifests = errors.New("there are no manifests: the source needs manifests/base/kustomization.yaml, or --manifests says which directory has base/kustomization.yaml")
+var (
+	errNoManifests = errors.New("there are no manifests: the source needs manifests/base/kustomization.yaml, " +
+		"or else YAML files in manifests/base or in manifests; --manifests gives another directory")
+	errNoOverlay = errors.New("there is no overlay")
+)
 
 // manifests is the directory with base and overlays. It is not kept in the object,
 // which Dagger caches for longer than what is derived from its directories.
@@ -156,57 +173,120 @@ func (s *Slipway) manifests(ctx context.Context) (*dagger.Directory, error) {
 	return s.Source.Directory(manifestsDir), err
 }
 
-// overlay finds the directory that an overlay's name means.
-func (s *Slipway) overlay(ctx context.Context, overlay string) (string, error) {
-	manifests, err := s.manifests(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, dir := range []string{overlay, path.Join("overlays", overlay)} {
-		there, err := manifests.Exists(ctx, path.Join(dir, "kustomization.yaml"))
-		if err != nil || there {
-			return dir, err
-		}
-	}
-	files, err := manifests.Glob(ctx, "**/kustomization.yaml")
-	if err != nil {
-		return "", err
-	}
-	if len(files) == 0 {
-		return "", errNoManifests
-	}
-	names := make([]string, len(files))
-	for i, file := range files {
-		names[i] = strings.TrimPrefix(path.Dir(file), "overlays/")
-	}
-	return "", fmt.Errorf("there is no overlay %q in the manifests directory; there are: %s", overlay, strings.Join(names, ", "))
+// layer is a directory that can be rendered: base or an overlay.
+type layer struct {
+	dir   string   // below the manifests directory
+	plain []string // its YAML files, if it has no kustomization
 }
 
-// kustomize renders a kustomization that stands beside base and overlays.
-func (s *Slipway) kustomize(ctx context.Context, kustomization map[string]any) ([]map[string]any, error) {
-	const dir = ".slipway"
-	text, err := yaml.Marshal(kustomization)
+// layer finds the directory that an overlay's name means. The error is
+// errNoManifests or errNoOverlay if there is none.
+func (s *Slipway) layer(ctx context.Context, overlay string) (layer, error) {
+	manifests, err := s.manifests(ctx)
+	if err != nil {
+		return layer{}, err
+	}
+	files, err := manifests.Glob(ctx, "**")
+	if err != nil {
+		return layer{}, err
+	}
+	if found, ok := findLayer(files, overlay); ok {
+		return found, nil
+	}
+	names := kustomized(files)
+	for i, dir := range names {
+		names[i] = strings.TrimPrefix(dir, "overlays/")
+	}
+	if _, ok := findLayer(files, "base"); ok {
+		names = append(names, "base")
+	}
+	if len(names) == 0 {
+		return layer{}, errNoManifests
+	}
+	slices.Sort(names)
+	return layer{}, fmt.Errorf("%w %q in the manifests directory; there are: %s",
+		errNoOverlay, overlay, strings.Join(slices.Compact(names), ", "))
+}
+
+// findLayer finds an overlay among the files of the manifests directory. A
+// kustomization goes before plain YAML, wherever it is: it says what belongs together.
+func findLayer(files []string, overlay string) (layer, bool) {
+	dirs := []string{path.Clean(overlay), path.Join("overlays", overlay)}
+	if overlay == "base" {
+		dirs = append(dirs, ".")
+	}
+	there := kustomized(files)
+	for _, dir := range dirs {
+		if slices.Contains(there, dir) {
+			return layer{dir: dir}, true
+		}
+	}
+	for _, dir := range dirs {
+		var plain []string
+		for _, file := range files {
+			if ext := path.Ext(file); path.Dir(file) == dir && (ext == ".yaml" || ext == ".yml") {
+				plain = append(plain, path.Base(file))
+			}
+		}
+		if len(plain) > 0 {
+			slices.Sort(plain)
+			return layer{dir, plain}, true
+		}
+	}
+	return layer{}, false
+}
+
+// kustomized are the directories that have a kustomization.
+func kustomized(files []string) []string {
+	var dirs []string
+	for _, file := range files {
+		if slices.Contains(kustomizationFiles, path.Base(file)) {
+			dirs = append(dirs, path.Dir(file))
+		}
+	}
+	return dirs
+}
+
+// manifestsRoot is the way to the manifests from the kustomization that renders
+// them. It cannot be inside of them, because they may have one at their top.
+const manifestsRoot = "../manifests/"
+
+// kustomize renders a layer, with fields of a kustomization on top.
+func (s *Slipway) kustomize(ctx context.Context, from layer, fields map[string]any) ([]map[string]any, error) {
+	manifests, err := s.manifests(ctx)
 	if err != nil {
 		return nil, err
 	}
-	manifests, err := s.manifests(ctx)
+	if len(from.plain) > 0 {
+		text, err := yaml.Marshal(map[string]any{"resources": from.plain})
+		if err != nil {
+			return nil, err
+		}
+		// In that directory, because kustomize takes files only from below.
+		manifests = manifests.WithNewFile(path.Join(from.dir, kustomizationFiles[0]), string(text))
+	}
+	kustomization := map[string]any{"resources": []string{path.Join(manifestsRoot, from.dir)}}
+	maps.Copy(kustomization, fields)
+	text, err := yaml.Marshal(kustomization)
 	if err != nil {
 		return nil, err
 	}
 	// Into a file: manifests may hold secrets, and standard output is in every log.
 	out, err := dag.Container().From(s.KubectlImage).
 		WithUser("0:0").
-		WithMountedDirectory("/manifests", manifests.WithNewFile(dir+"/kustomization.yaml", string(text))).
-		WithExec([]string{"kubectl", "kustomize", "/manifests/" + dir, "--output=/rendered.yaml"}).
+		WithMountedDirectory("/manifests", manifests).
+		WithNewFile("/slipway/kustomization.yaml", string(text)).
+		WithExec([]string{"kubectl", "kustomize", "/slipway", "--output=/rendered.yaml"}).
 		File("/rendered.yaml").
 		Contents(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("kustomize cannot render the manifests:\n%w", execCause(err))
 	}
 	var objects []map[string]any
+	// Within a document, kustomize indents every line of a text.
 	for document := range strings.SplitSeq(out, "\n---\n") {
-		var o map[string]any
-		if err := yaml.Unmarshal([]byte(document), &o); err != nil {
+		o, err := decode(document)
+		if err != nil {
 			return nil, err
 		}
 		if len(o) > 0 {
@@ -214,6 +294,20 @@ func (s *Slipway) kustomize(ctx context.Context, kustomization map[string]any) (
 		}
 	}
 	return objects, nil
+}
+
+// decode reads an object from YAML. Its numbers are json.Number, because float64
+// changes an integer of 64 bits.
+func decode(document string) (map[string]any, error) {
+	text, err := yaml.YAMLToJSON([]byte(document))
+	if err != nil {
+		return nil, err
+	}
+	numbers := json.NewDecoder(bytes.NewReader(text))
+	numbers.UseNumber()
+	var o map[string]any
+	err = numbers.Decode(&o)
+	return o, err
 }
 
 // onlyImage returns the name of the one image that the objects run, without tag

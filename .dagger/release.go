@@ -68,6 +68,8 @@ func (s *Slipway) History(ctx context.Context, args struct {
 
 // Print the last log lines of the release's pods.
 //
+// All containers are read, init containers and sidecars too.
+//
 //	dagger call logs --kubeconfig file:$HOME/.kube/config --tail 100
 //
 // +cache="never"
@@ -97,13 +99,15 @@ func (s *Slipway) Logs(ctx context.Context, args struct {
 	// +default=20
 	Tail int
 }) (string, error) {
-	return s.rollout(ctx, "logs", target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}, request{Tail: args.Tail})
+	to := target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}
+	return s.rollout(ctx, "logs", to, request{Tail: args.Tail})
 }
 
-// Go back to an earlier release, as deploy would bring it.
+// Go back to an earlier release.
 //
-// The manifests and the image are those of then; waiting, questions and the
-// return to the present release if it fails are deploy's.
+// Applies the manifests and the image of that release, then waits and asks as
+// deploy does. If any of this fails, it puts everything back as it was, removes
+// only what it created itself, and ends with an error. What keeps data stays.
 //
 //	dagger call rollback --kubeconfig file:$HOME/.kube/config --to 3
 //
@@ -147,13 +151,15 @@ func (s *Slipway) Rollback(ctx context.Context, args struct {
 	if err != nil {
 		return "", err
 	}
-	return s.rollout(ctx, "rollback", target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}, request{To: args.To, Timeout: limit, ForceConflicts: args.ForceConflicts})
+	to := target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}
+	return s.rollout(ctx, "rollback", to, request{To: args.To, Timeout: limit, ForceConflicts: args.ForceConflicts})
 }
 
 // Delete the release from the cluster: what deploys of it made, and nothing else.
 //
-// The namespace goes too if deploy made it and nobody else uses it. Without the
-// release's name as confirmation it lists what it would delete, and fails.
+// What keeps data stays and is named, unless --delete-data is given. The namespace
+// goes too if deploy made it and nothing is left in it. Without the release's name
+// as confirmation it lists what it would delete, and fails.
 //
 //	dagger call destroy --kubeconfig file:$HOME/.kube/config --confirm hello
 //
@@ -187,10 +193,17 @@ func (s *Slipway) Destroy(ctx context.Context, args struct {
 	//
 	// +default="5m"
 	Timeout string
+	// Also delete what keeps data when it leaves the release: PersistentVolumeClaims,
+	// PersistentVolumes, CustomResourceDefinitions, StorageClasses. Default: they stay,
+	// and are named.
+	//
+	// +optional
+	DeleteData bool
 }) (string, error) {
 	limit, err := seconds(args.Timeout)
 	if err != nil {
 		return "", err
 	}
-	return s.rollout(ctx, "destroy", target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}, request{Confirm: args.Confirm, Timeout: limit})
+	to := target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}
+	return s.rollout(ctx, "destroy", to, request{Confirm: args.Confirm, Timeout: limit, DeleteData: args.DeleteData})
 }

@@ -80,7 +80,7 @@ func (s *Slipway) helper(name string) *dagger.File {
 	return s.golang().
 		WithMountedDirectory("/src", dag.CurrentModule().Source().Directory("helpers")).
 		WithEnvVariable("CGO_ENABLED", "0").
-		WithExec([]string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", "/out/", "./" + name}).
+		WithExec([]string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", "/out/", "./cmd/" + name}).
 		File("/out/" + name)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,10 +12,9 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
-	"slipway/helpers/questions"
+	"slipway/helpers/internal/questions"
 )
 
 const (
@@ -42,19 +42,43 @@ func ask(w io.Writer, service, control, file string) error {
 		return failure(control, []string{err.Error()})
 	}
 
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	wrong := q.Ask(table, nil, service)
+	answers, err := answersOf(service, q)
+	if err != nil {
+		return err
+	}
 	if q.Drain {
 		answer, problems := drain(service, control, q.Requests[0].Path)
-		wrong = append(wrong, questions.Row(table, "SIGTERM", answer, problems)...)
+		answers = append(answers, questions.Answer{Question: "SIGTERM", Answer: answer, Problems: problems})
 	}
-	if err := table.Flush(); err != nil {
+	if _, err := io.WriteString(w, questions.Table(answers)); err != nil {
 		return err
+	}
+	var wrong []string
+	for _, a := range answers {
+		for _, p := range a.Problems {
+			wrong = append(wrong, a.Question+": "+p)
+		}
 	}
 	if len(wrong) > 0 {
 		return failure(control, wrong)
 	}
 	return nil
+}
+
+// answersOf asks the service at a URL. Nothing stands between it and this program, so
+// that a connection that fails is its own fault.
+func answersOf(service string, q questions.Questions) ([]questions.Answer, error) {
+	u, err := url.Parse(service)
+	if err != nil {
+		return nil, err
+	}
+	answers := q.AskAt(context.Background(), u.Host, questions.Service{Scheme: u.Scheme})
+	for i, a := range answers {
+		if a.Way != nil {
+			answers[i] = questions.Answer{Question: a.Question, Answer: "no answer", Problems: []string{a.Way.Error()}}
+		}
+	}
+	return answers, nil
 }
 
 // started waits until the service accepts a connection.

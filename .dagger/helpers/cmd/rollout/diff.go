@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/aymanbagabas/go-udiff"
+	"sigs.k8s.io/yaml"
+
+	"slipway/helpers/internal/object"
+	"slipway/helpers/internal/release"
+)
+
+// diff prints what applying would change.
+func (s *session) diff(ctx context.Context) error {
+	s.warn(s.warnings)
+	state, err := s.lookAtNamespace(ctx)
+	if err != nil {
+		return err
+	}
+	objects := s.prepare(s.Objects, state != namespaceForeign)
+	if state == namespaceAbsent {
+		s.printNew(s.out, objects)
+		return errDifferent
+	}
+	records, err := s.store.List(ctx)
+	if err != nil {
+		return err
+	}
+	// What deploy would refuse to take over is part of the difference, and it waits for
+	// nothing.
+	s.ForceConflicts, s.DryRun = true, true
+	p, err := s.makePlan(ctx, objects, records)
+	if err != nil {
+		return err
+	}
+	different, err := s.printDifferences(s.out, p)
+	if err == nil && different {
+		err = errDifferent
+	}
+	return err
+}
+
+// printNew writes to w what differs where the namespace is not there yet.
+func (s *session) printNew(w io.Writer, objects []object.Object) {
+	fmt.Fprintf(w, "namespace %s is not there yet; with it would come:\n", s.Namespace)
+	for _, o := range objects {
+		fmt.Fprintf(w, "  %s\n", o)
+	}
+}
+
+// printDifferences writes to w what the changes are, what would be removed, and what
+// somebody set by hand.
+func (s *session) printDifferences(w io.Writer, p *plan) (different bool, err error) {
+	for _, ch := range p.changes {
+		text, err := ch.text()
+		if err != nil {
+			return false, err
+		}
+		if ch.foreign {
+			text = fmt.Sprintf("%s %s, and would be taken over\n%s", ch.wanted, whose(ch.live), text)
+		}
+		different = different || text != ""
+		fmt.Fprint(w, text)
+	}
+	for _, o := range p.removals {
+		different = true
+		fmt.Fprintf(w, "%s would be removed: the manifests no longer have it\n", o)
+	}
+	for _, k := range p.kept {
+		fmt.Fprintf(w, "%s leaves the manifests and stays in the cluster: %s\n", k.object, k.why)
+	}
+	for _, ch := range p.changes {
+		if ch.live == nil || ch.merged == nil || ch.replace {
+			continue
+		}
+		for _, field := range release.ByHand(ch.merged) {
+			fmt.Fprintf(w, "%s: set by hand, and stays: %s\n", ch.wanted, field)
+		}
+	}
+	if !different {
+		fmt.Fprintln(w, "no difference")
+	}
+	return different, nil
+}
+
+// text is the unified diff of a change, "" if nothing changes.
+func (ch *change) text() (string, error) {
+	switch {
+	case ch.merged == nil && ch.live == nil:
+		return fmt.Sprintf("%s would be made\n", ch.wanted), nil
+	case ch.merged == nil:
+		return fmt.Sprintf("%s would be changed: a default gives way\n", ch.wanted), nil
+	}
+	before, after := withoutStamps(ch.live), withoutStamps(ch.merged)
+	if ch.replace {
+		before = withoutStatus(before)
+	}
+	if isSecret(ch.wanted) {
+		mask(before, after)
+	}
+	var text [2]string
+	for i, o := range []object.Object{before, after} {
+		if o == nil {
+			continue
+		}
+		out, err := yaml.Marshal(o)
+		if err != nil {
+			return "", err
+		}
+		text[i] = string(out)
+	}
+	return udiff.Unified("live "+ch.wanted.String(), "merged "+ch.wanted.String(), text[0], text[1]), nil
+}
+
+// withoutStamps is an object without what the API server and deploy add to it: a commit
+// that changes no manifest is no difference.
+func withoutStamps(o object.Object) object.Object {
+	if o == nil {
+		return nil
+	}
+	o = o.Bare()
+	for _, key := range []string{release.Key, revisionKey, versionKey, "deployment.kubernetes.io/revision"} {
+		o.Delete("metadata", "annotations", key)
+	}
+	o.Delete("metadata", "labels", "app.kubernetes.io/version")
+	for _, field := range []string{"annotations", "labels"} {
+		if len(o.Map("metadata", field)) == 0 {
+			o.Delete("metadata", field)
+		}
+	}
+	return o
+}
+
+// mask leaves of a Secret's values only whether they change, as kubectl diff does.
+func mask(before, after object.Object) {
+	for _, o := range []object.Object{before, after} {
+		// kubectl apply keeps a copy of the whole Secret in this annotation.
+		o.Delete("metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration")
+	}
+	old, present := before.Map("data"), after.Map("data")
+	differs := map[string]bool{}
+	for key, was := range old {
+		value, stays := present[key]
+		differs[key] = stays && was != value
+	}
+	hide := func(values object.Object, when string) {
+		for key := range values {
+			values[key] = "***"
+			if differs[key] {
+				values[key] = "*** (" + when + ")"
+			}
+		}
+	}
+	hide(old, "before")
+	hide(present, "after")
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"slipway/helpers/internal/health"
+	"slipway/helpers/internal/kube"
+	"slipway/helpers/internal/object"
+	"slipway/helpers/internal/sanitize"
+)
+
+const (
+	evidenceLines  = 10 // of a container's log
+	evidenceEvents = 5
+)
+
+// evidence is what can be seen of an object that fails: state, last log lines of its most
+// telling pod, and warnings. It is collected before the pods are taken away, and an error
+// here must not hide the one that led here.
+func (s *session) evidence(ctx context.Context, w *watcher, st state) []string {
+	var lines []string
+	about := map[string]bool{st.object.Name(): true}
+	if p := worstPod(st.Current); p != nil {
+		about[p.Name()] = true
+		lines = append(lines, fmt.Sprintf("pod %s: %s", p.Name(), sanitize.Line(health.PodState(p))))
+		for _, status := range containerStatuses(p) {
+			if status.Bool("ready") || status.Text("state", "terminated", "reason") == "Completed" {
+				continue
+			}
+			restarts, _ := status.Int("restartCount")
+			log := s.lastLines(ctx, p, status.Text("name"), restarts > 0 && status.At("state", "terminated") == nil)
+			if len(log) > 0 {
+				lines = append(lines, fmt.Sprintf("last log lines of container %s:", status.Text("name")))
+				lines = append(lines, sanitize.Quote(log)...)
+			}
+		}
+	}
+	var warnings []string
+	for _, e := range w.items(eventType, st.object.Namespace()) {
+		line := e.Text("reason") + ": " + strings.TrimSpace(e.Text("message"))
+		if e.Text("type") == "Warning" && about[e.Text("involvedObject", "name")] && !slices.Contains(warnings, line) {
+			warnings = append(warnings, line)
+		}
+	}
+	if len(warnings) > 0 {
+		lines = append(lines, "events:")
+		lines = append(lines, sanitize.Quote(warnings[max(0, len(warnings)-evidenceEvents):])...)
+	}
+	return lines
+}
+
+// worstPod is the one of those not ready whose containers restarted most, nil if all are
+// ready.
+func worstPod(pods []object.Object) object.Object {
+	var worst object.Object
+	for _, p := range pods {
+		if !health.Ready(p) && (worst == nil || restarts(p) > restarts(worst)) {
+			worst = p
+		}
+	}
+	return worst
+}
+
+// containerStatuses are those of a pod, init containers first.
+func containerStatuses(p object.Object) []object.Object {
+	return slices.Concat(p.List("status", "initContainerStatuses"), p.List("status", "containerStatuses"))
+}
+
+func restarts(p object.Object) (n int) {
+	for _, status := range containerStatuses(p) {
+		count, _ := status.Int("restartCount")
+		n += count
+	}
+	return n
+}
+
+// lastLines is the end of a container's log; of the run before the present one if
+// previous is set and there is such a log.
+func (s *session) lastLines(ctx context.Context, p object.Object, container string, previous bool) []string {
+	text, err := s.client.Log(ctx, p.Namespace(), p.Name(), kube.LogOptions{Container: container, Lines: evidenceLines, Previous: previous})
+	if previous && (err != nil || text == "") {
+		return s.lastLines(ctx, p, container, false)
+	}
+	if err != nil || strings.TrimSpace(text) == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimRight(text, "\n"), "\n")
+}

@@ -1,0 +1,211 @@
+// Rollout brings a release into a Kubernetes cluster and knows whether it
+// serves. It runs in a container with kubectl, which does all authentication and
+// carries every request; rollout itself uses no credential.
+//
+//	rollout COMMAND REQUEST-FILE
+//
+// Progress goes to standard error as it happens; the outcome, success or not, is
+// on standard output. Exit status 1 is failure, 3 that diff found differences.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"slipway/helpers/internal/check"
+	"slipway/helpers/internal/kube"
+	"slipway/helpers/internal/object"
+	"slipway/helpers/internal/release"
+	"slipway/helpers/internal/sanitize"
+)
+
+// request is what the caller asks for; most commands need but a few of its fields.
+type request struct {
+	Release   string
+	Namespace string // "" is the kubeconfig's
+	Context   string // of the kubeconfig, "" when it has but one
+	APIServer string // host:port that leads to the API server, "" to go where the kubeconfig says
+
+	Objects  []object.Object   // rendered manifests
+	Files    map[string]string // Kind/name to the manifest's file
+	Image    string
+	Revision string // of the source
+	Version  string
+	Port     int    // that the service listens on
+	Smoke    string // smoke.yaml as JSON
+
+	Timeout        int // seconds
+	ForceConflicts bool
+	DryRun         bool
+	Allow          []string // names of checks of the manifests that refuse nothing
+	DeleteData     bool     // what holds data goes like everything else
+	To             int      // release number to roll back to, 0 for the one before
+	Confirm        string   // name of the release to destroy
+	Tail           int      // log lines of each container
+}
+
+// session is one run of a command on one release.
+type session struct {
+	request
+	client *kube.Client
+	store  release.Store
+	owner  string // annotation of what is the release's
+	limit  time.Duration
+
+	out      *sanitize.Writer // the outcome
+	progress *sanitize.Writer
+	begin    time.Time
+	warnings []check.Finding // of the manifests
+	notes    []string        // what else the outcome has to say
+}
+
+// errDifferent is how diff says that it found differences.
+var errDifferent = errors.New("different")
+
+func main() {
+	log.SetOutput(io.Discard) // net/http's own remarks: what matters of them is in its errors
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	s := &session{out: sanitize.NewWriter(os.Stdout), progress: sanitize.NewWriter(os.Stderr), begin: time.Now()}
+	err := s.run(ctx, os.Args[1:])
+	stop()
+	if err != nil && !errors.Is(err, errDifferent) {
+		fmt.Fprintln(s.out, err)
+	}
+	_ = s.progress.Flush()
+	_ = s.out.Flush()
+	switch {
+	case errors.Is(err, errDifferent):
+		os.Exit(3)
+	case err != nil:
+		os.Exit(1)
+	}
+}
+
+func (s *session) run(ctx context.Context, args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: rollout COMMAND REQUEST-FILE")
+	}
+	commands := map[string]func(*session, context.Context) error{
+		"deploy": (*session).deploy, "diff": (*session).diff, "rollback": (*session).rollback, "destroy": (*session).destroy,
+		"status": (*session).status, "history": (*session).history, "logs": (*session).logs,
+	}
+	command := commands[args[0]]
+	if command == nil && args[0] != "check" {
+		return fmt.Errorf("unknown command %q", args[0])
+	}
+	if err := s.read(args[1]); err != nil {
+		return err
+	}
+	refused, warnings, err := check.Manifests(check.Input{Objects: s.Objects, Files: s.Files, Namespace: s.Namespace, Allow: s.Allow})
+	if err != nil {
+		return err
+	}
+	s.warnings = warnings
+	if args[0] == "check" {
+		s.warn(warnings)
+		return unfit(refused)
+	}
+	// Pods that a Service selects may be in the cluster; nothing else there could help.
+	if slices.ContainsFunc(refused, func(f check.Finding) bool { return len(f.Pods) == 0 }) {
+		return unfit(refused)
+	}
+	s.client, err = kube.Connect(ctx, kube.Target{Context: s.Context, APIServer: s.APIServer, Namespace: s.Namespace})
+	if err != nil {
+		return err
+	}
+	defer s.client.Close()
+	s.Namespace = s.client.Namespace()
+	s.store = release.Store{Client: s.client, Name: s.Release}
+	s.owner = release.Owner(s.Namespace, s.Release)
+	if err := s.findPods(ctx, refused); err != nil {
+		return err
+	}
+	return command(s, ctx)
+}
+
+// read takes the request from a file. What it does not know it refuses: a misspelt field
+// would be a wish that is never granted.
+func (s *session) read(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	dec.UseNumber()
+	if err := dec.Decode(&s.request); err != nil {
+		return fmt.Errorf("read the request: %w", err)
+	}
+	s.limit = time.Duration(s.Timeout) * time.Second
+	s.mask(s.Objects)
+	return nil
+}
+
+// mask has the values of Secrets appear in no output from now on.
+func (s *session) mask(objects []object.Object) {
+	for _, o := range objects {
+		if isSecret(o) {
+			s.out.Mask(sanitize.Values(o)...)
+			s.progress.Mask(sanitize.Values(o)...)
+		}
+	}
+}
+
+func isSecret(o object.Object) bool { return o.Kind() == "Secret" && o.Group() == "" }
+
+// say reports progress, with the seconds since the start.
+func (s *session) say(format string, args ...any) {
+	fmt.Fprintf(s.progress, "%6.1f s  %s\n", time.Since(s.begin).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (s *session) warn(findings []check.Finding) {
+	for _, f := range findings {
+		s.say("warning: %s", f)
+	}
+}
+
+// origin is how findings name an object: with the file it comes from, if known.
+func (r request) origin(o object.Object) string {
+	if file := r.Files[o.String()]; file != "" {
+		return file + ": " + o.String()
+	}
+	return o.String()
+}
+
+// findPods turns the finding that a Service selects no pod of the manifests into a
+// warning where such pods are in the cluster, as those of an operator.
+func (s *session) findPods(ctx context.Context, findings []check.Finding) error {
+	var refused []check.Finding
+	for _, f := range findings {
+		pods, err := s.client.List(ctx, podType, s.Namespace, labelQuery(f.Pods))
+		if err == nil && len(pods) > 0 {
+			f.Warn = true
+			s.warnings = append(s.warnings, f)
+			continue
+		}
+		refused = append(refused, f)
+	}
+	return unfit(refused)
+}
+
+// unfit is the error of manifests that are refused, nil if there is no finding.
+func unfit(refused []check.Finding) error {
+	if len(refused) == 0 {
+		return nil
+	}
+	lines := make(findings, len(refused))
+	for i, f := range refused {
+		lines[i] = f.String()
+	}
+	return fmt.Errorf("the manifests do not fit together:\n%w", lines)
+}

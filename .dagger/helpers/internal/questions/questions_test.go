@@ -1,0 +1,95 @@
+package questions
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestParseRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		``:                                 "EOF",
+		`[]`:                               "cannot unmarshal",
+		`{}`:                               "it has no requests",
+		`{"requests": []}`:                 "it has no requests",
+		`{"requests": [{"paht": "/"}]}`:    `unknown field "paht"`,
+		`{"requests": [{"path": "/"}]} {}`: "something follows",
+		`{"requests": [null]}`:             `path "" does not begin with /`,
+		`{"requests": [{"path": "/"}, {"path": "x"}]}`:          `request 2: path "x" does not begin with /`,
+		`{"requests": [{"path": "/\n"}]}`:                       "request 1 cannot be sent",
+		`{"requests": [{"path": "/%zz"}]}`:                      "request 1 cannot be sent",
+		`{"requests": [{"method": "GET /", "path": "/"}]}`:      "request 1 cannot be sent",
+		`{"requests": [{"path": "/", "bodyMatches": "("}]}`:     "GET /: bodyMatches",
+		`{"requests": [{"path": "/", "status": "200"}]}`:        "cannot unmarshal",
+		`{"requests": [{"path": "/", "headers": {"A": true}}]}`: "cannot unmarshal",
+	} {
+		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	q := parse(t, `{"drain": true, "requests": [{"path": "/"}, {"method": "HEAD", "path": "/"}, {"method": "OPTIONS", "path": "/"},
+		{"method": "TRACE", "path": "/"}, {"method": "POST", "path": "/"}, {"method": "PUT", "path": "/"},
+		{"method": "DELETE", "path": "/"}, {"method": "PATCH", "path": "/"}, {"method": "get", "path": "/"}]}`)
+	for _, c := range []struct {
+		part Questions
+		want string
+	}{
+		{q.Repeatable(), "GET HEAD OPTIONS TRACE"},
+		{q.Once(), "POST PUT DELETE PATCH get"},
+		{q, "GET HEAD OPTIONS TRACE POST PUT DELETE PATCH get"},
+	} {
+		var methods []string
+		for _, r := range c.part.Requests {
+			methods = append(methods, r.Method)
+		}
+		if got := strings.Join(methods, " "); got != c.want || !c.part.Drain {
+			t.Errorf("got %q, drain %t, want %q", got, c.part.Drain, c.want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(`{"requests": [{"path": "/"}]}`)
+	f.Add(`{"requests": [{"method": "POST", "path": "/a?b=%20", "status": 405,
+		"headers": {"Allow": "GET, HEAD"}, "body": "no"}], "drain": true}`)
+	f.Add(`{"requests": [{"path": "/", "body": null, "bodyMatches": "^\\{\"a\":[0-9.e-]+"}]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		q, err := Parse(text)
+		if err != nil {
+			return
+		}
+		if len(q.Repeatable().Requests)+len(q.Once().Requests) != len(q.Requests) {
+			t.Fatal("a request is in neither half, or in both")
+		}
+		again, err := json.Marshal(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := Parse(string(again))
+		if err != nil {
+			t.Fatalf("%s: %v", again, err)
+		}
+		for i := range q.Requests {
+			if q.Requests[i].pattern.String() != back.Requests[i].pattern.String() {
+				t.Fatalf("%s: another pattern", again)
+			}
+			q.Requests[i].pattern, back.Requests[i].pattern = nil, nil
+		}
+		if !reflect.DeepEqual(q, back) {
+			t.Fatalf("%+v came back as %+v", q, back)
+		}
+	})
+}
+
+func parse(t *testing.T, text string) Questions {
+	t.Helper()
+	q, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
