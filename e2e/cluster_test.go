@@ -3,6 +3,8 @@ package e2e
 import (
 	"cmp"
 	"crypto/rand"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -16,42 +18,79 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// labCluster is the lab's cluster on this machine.
+type labCluster struct {
+	kubeconfig string // path of the administrator's
+	server     string // host:port of the API server
+	registry   string // host:port of the registry that the node pulls from
+	kubectl    string // path of the lab's kubectl
+}
+
 var localServer = regexp.MustCompile(`server"?: "?https://(127\.0\.0\.1:\d+)`)
 
-func cluster(ts *testscript.TestScript, root string) {
-	lab := func(args ...string) string {
+// startCluster has the lab's cluster run; when it does, that takes no time.
+func startCluster(root string) (labCluster, error) {
+	lab := func(args ...string) (string, error) {
 		cmd := exec.Command(filepath.Join(root, "lab", "run"), args...)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
-		ts.Check(err)
-		return strings.TrimSpace(string(out))
+		if err != nil {
+			return "", fmt.Errorf("lab/run %s: %w", strings.Join(args, " "), err)
+		}
+		return strings.TrimSpace(string(out)), nil
 	}
-	lab("cluster", "up")
-	kubeconfig := lab("cluster", "kubeconfig")
-	ts.Setenv("KUBECONFIG", kubeconfig)
-	ts.Setenv("REGISTRY", lab("cluster", "registry"))
-	text, err := os.ReadFile(kubeconfig)
-	ts.Check(err)
+	var c labCluster
+	if _, err := lab("cluster", "up"); err != nil {
+		return c, err
+	}
+	for _, want := range []struct {
+		field *string
+		args  []string
+	}{
+		{&c.kubeconfig, []string{"cluster", "kubeconfig"}},
+		{&c.registry, []string{"cluster", "registry"}},
+		{&c.kubectl, []string{"exec", "sh", "-c", "command -v kubectl"}},
+	} {
+		var err error
+		if *want.field, err = lab(want.args...); err != nil {
+			return c, err
+		}
+	}
+	text, err := os.ReadFile(c.kubeconfig)
+	if err != nil {
+		return c, err
+	}
 	server := localServer.FindSubmatch(text)
 	if server == nil {
-		ts.Fatalf("the kubeconfig's server is not on 127.0.0.1")
+		return c, errors.New("the server of the lab's kubeconfig is not on 127.0.0.1")
 	}
-	ts.Setenv("API_SERVER", "tcp://"+string(server[1]))
+	c.server = string(server[1])
+	return c, nil
+}
+
+func cluster(ts *testscript.TestScript, root string) {
+	lab, err := startCluster(root)
+	ts.Check(err)
+	ts.Setenv("KUBECONFIG", lab.kubeconfig)
+	ts.Setenv("REGISTRY", lab.registry)
+	ts.Setenv("API_SERVER", "tcp://"+lab.server)
 	cache, err := os.UserCacheDir()
 	ts.Check(err)
 	ts.Setenv("ENGINE", filepath.Join(cache, "slipway", "lab", "engines", cmp.Or(os.Getenv("SLIPWAY_LAB"), "default")))
-	kubectl := lab("exec", "sh", "-c", "command -v kubectl")
-	ts.Setenv("PATH", filepath.Dir(kubectl)+string(os.PathListSeparator)+ts.Getenv("PATH"))
-	ns := "e2e-" + strings.ToLower(rand.Text()[:8])
+	ts.Setenv("PATH", filepath.Dir(lab.kubectl)+string(os.PathListSeparator)+ts.Getenv("PATH"))
+	ns := newNamespace()
 	ts.Setenv("NS", ns)
 	ts.Defer(func() {
-		cmd := exec.Command(kubectl, "delete", "namespace", ns, "--ignore-not-found", "--wait=false")
-		cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
+		cmd := exec.Command(lab.kubectl, "delete", "namespace", ns, "--ignore-not-found", "--wait=false")
+		cmd.Env = append(os.Environ(), "KUBECONFIG="+lab.kubeconfig)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			ts.Logf("delete namespace %s: %v: %s", ns, err, out)
 		}
 	})
 }
+
+// newNamespace is a name that no other script has.
+func newNamespace() string { return "e2e-" + strings.ToLower(rand.Text()[:8]) }
 
 // slipway runs a function as a user of the cluster would; how long it took
 // stands in the log.
@@ -74,12 +113,12 @@ func slipway(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// serves asks often enough that each of a few pods answers.
-func serves(ts *testscript.TestScript, _ bool, args []string) {
+// serves asks a Service often enough that each of a few pods answers.
+func serves(ts *testscript.TestScript, service, version string) {
 	for range 8 {
-		ts.Check(ts.Exec("kubectl", "get", "--raw", "/api/v1/namespaces/"+ts.Getenv("NS")+"/services/hello:80/proxy/version"))
-		if out := ts.ReadFile("stdout"); !strings.Contains(out, `"version":"`+args[0]+`"`) {
-			ts.Fatalf("a pod that is not of version %s answers: %s", args[0], out)
+		ts.Check(ts.Exec("kubectl", "get", "--raw", "/api/v1/namespaces/"+ts.Getenv("NS")+"/services/"+service+":80/proxy/version"))
+		if out := ts.ReadFile("stdout"); !strings.Contains(out, `"version":"`+version+`"`) {
+			ts.Fatalf("a pod that is not of version %s answers: %s", version, out)
 		}
 	}
 }

@@ -1,8 +1,9 @@
 // Package e2e holds Slipway's promises as scripts, one promise a script: what a
 // user types and what must come of it, against a real engine and a real
-// registry. The scripts are in testdata/script, in the language of testscript.
+// registry. The scripts are in testdata/script, in the language of testscript;
+// those of the deploy engine alone are in testdata/rollout, see TestRollout.
 //
-// Beside testscript's own commands they know:
+// Beside testscript's own commands the former know:
 //
 //	exec daggerw …    dagger, on the engine that daggerw finds
 //	checkout DIR      copies this repository's files (not its history) into DIR
@@ -67,8 +68,7 @@ func TestPromises(t *testing.T) {
 			if condition != "lab" {
 				return false, fmt.Errorf("unknown condition %q", condition)
 			}
-			_, err := exec.LookPath("dagger")
-			return os.Getenv("SLIPWAY_ENGINE") == "lab" || os.Getenv("SLIPWAY_ENGINE") == "" && err != nil, nil
+			return usesLab(), nil
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
@@ -96,10 +96,16 @@ func TestPromises(t *testing.T) {
 			"capture": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 			},
-			"serves":  serves,
+			"serves":  func(ts *testscript.TestScript, neg bool, args []string) { serves(ts, "hello", args[0]) },
 			"gateway": gateway,
 		},
 	})
+}
+
+// usesLab says whether daggerw uses the lab on this machine.
+func usesLab() bool {
+	_, err := exec.LookPath("dagger")
+	return os.Getenv("SLIPWAY_ENGINE") == "lab" || os.Getenv("SLIPWAY_ENGINE") == "" && err != nil
 }
 
 func checkout(ts *testscript.TestScript, root, dir string) {
