@@ -65,9 +65,10 @@ func New(args struct {
 	//
 	// +default="./service"
 	Package string
-	// Kubernetes manifests: a directory with a kustomization in base/. Default: the
-	// directory manifests of the source. Not for another inside the source: Dagger may
-	// read as empty what it loads twice at once.
+	// Kubernetes manifests: a directory with base/, or with the manifests themselves, be
+	// they a kustomization or plain YAML. Default: the directory manifests of the source.
+	// Leave it out when it is inside the source: Dagger may read as empty what it loads
+	// twice at once.
 	//
 	// +optional
 	Manifests *dagger.Directory

@@ -77,8 +77,11 @@ func (s *Slipway) Smoke(ctx context.Context) (string, error) {
 // helper compiles one of the programs that work inside containers, in place of
 // the shell scripts that these containers have no shell for.
 func (s *Slipway) helper(name string) *dagger.File {
+	// An edit of a test compiles nothing.
+	source := dag.Directory().WithDirectory("/", dag.CurrentModule().Source().Directory("helpers"),
+		dagger.DirectoryWithDirectoryOpts{Exclude: []string{"**/*_test.go", "**/testdata"}})
 	return s.golang().
-		WithMountedDirectory("/src", dag.CurrentModule().Source().Directory("helpers")).
+		WithMountedDirectory("/src", source).
 		WithEnvVariable("CGO_ENABLED", "0").
 		WithExec([]string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", "/out/", "./cmd/" + name}).
 		File("/out/" + name)
