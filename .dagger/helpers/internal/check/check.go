@@ -57,6 +57,26 @@ func Rules() []string {
 	return []string{ruleDuplicate, ruleNamespace, ruleProbePort, ruleSelector, ruleServiceSelector, ruleTargetPort}
 }
 
+// Flatten puts the items of each List in its place, as kubectl does.
+func Flatten(objects []object.Object) []object.Object {
+	var all []object.Object
+	for _, o := range objects {
+		_, isList := o["items"].([]any)
+		if kind, list := strings.CutSuffix(o.Kind(), "List"); list && isList && o.Name() == "" {
+			for _, item := range o.List("items") {
+				if item != nil && kind != "" && item.Kind() == "" {
+					item.Set(kind, "kind")
+					item.Set(o.Version(), "apiVersion")
+				}
+				all = append(all, Flatten([]object.Object{item})...)
+			}
+			continue
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
 // Manifests checks the objects of a release, each and beside the others. Findings are
 // sorted. The error is about a name in Allow that is no rule.
 func Manifests(in Input) (refused, warnings []Finding, err error) {
@@ -75,6 +95,7 @@ func Manifests(in Input) (refused, warnings []Finding, err error) {
 	seen := map[object.ID]bool{}
 	for _, o := range in.Objects {
 		if c.identity(o, seen) {
+			c.phase(o)
 			c.values(o)
 			c.containers(o)
 			c.references(o)
@@ -131,9 +152,6 @@ func (c *checker) identity(o object.Object, seen map[object.ID]bool) bool {
 	case o.Version() == "":
 		c.refuse(o, "kind", "apiVersion", "is missing or no string, every object needs one, such as v1")
 		return false
-	case o.Kind() == "List" && o.Version() == "v1":
-		c.refuse(o, "list", "items", "must be objects of their own in the file, with --- between them, and not a List")
-		return false
 	case o.Name() == "" && o.Text("metadata", "generateName") == "":
 		c.refuse(o, "name", "metadata.name", "is missing or no string: give a name, in quotes if it is a number")
 		return false
@@ -150,6 +168,14 @@ func (c *checker) identity(o object.Object, seen map[object.ID]bool) bool {
 	}
 	seen[id] = true
 	return true
+}
+
+// phase warns of an annotation that would have no effect.
+func (c *checker) phase(o object.Object) {
+	runs := o.Kind() == "Job" && o.Group() == "batch" || o.Kind() == "Pod" && o.Group() == ""
+	if value := o.Annotation("slipway/phase"); value != "" && (value != "before" || !runs) {
+		c.warn(o, "phase", "metadata.annotations.slipway/phase", "is %q, which does nothing: it is for Jobs and Pods, and must be \"before\"", value)
+	}
 }
 
 // values checks that the values of Secrets and ConfigMaps are strings, and base64 where

@@ -98,8 +98,8 @@ apiVersion: batch/v1
 kind: Job
 metadata: {generateName: migrate-}
 `, nil},
-		{"a list", "apiVersion: v1\nkind: List\nitems: []", []string{
-			"refused: List/: items: must be objects of their own in the file, with --- between them, and not a List"}},
+		{"a phase that does nothing", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a, annotations: {slipway/phase: first}}", []string{
+			`warning: Job/a: metadata.annotations.slipway/phase: is "first", which does nothing: it is for Jobs and Pods, and must be "before"`}},
 		{"duplicate", `
 apiVersion: networking.k8s.io/v1beta1
 kind: Ingress
@@ -229,5 +229,27 @@ metadata: {generateName: c-, namespace: other}
 		"take the field out or deploy to other (to allow it: --allow namespace)"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestFlatten(t *testing.T) {
+	in := objects(t, `
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Service, metadata: {name: a}}
+- {apiVersion: v1, kind: ConfigMapList, items: [{metadata: {name: b}}]}
+---
+apiVersion: example.com/v1
+kind: AllowList
+metadata: {name: c}
+items: [d]
+`)
+	var got []string
+	for _, o := range Flatten(in) {
+		got = append(got, o.Version()+" "+o.String())
+	}
+	if want := "v1 Service/a, v1 ConfigMap/b, example.com/v1 AllowList/c"; strings.Join(got, ", ") != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

@@ -34,6 +34,7 @@ type State struct {
 	Current   []object.Object // pods of the present template that are not being deleted
 	Unasked   bool            // no pod is meant to serve
 	Restarted int             // restarts of the current pods' containers since the baseline
+	Starts    []string        // one for each start of such a container since then that runs on, or change of a custom resource
 	Unblock   []object.Object // pods that must be deleted so that the present template can take effect
 }
 
@@ -44,6 +45,8 @@ type Fault struct {
 	Cause   string        // one line for the user
 	Advice  string        // what to do about it
 	Grace   time.Duration // how long it may last before it counts; 0: final at once
+	Lull    time.Duration // how long it may be away and still be the same
+	Open    bool          // it may still end well: its age is counted, and nothing more
 
 	// Missing is the Secret, ConfigMap or ServiceAccount that is said not to be there, and
 	// Key the key that is said not to be in it, "" when the object itself is missing. It may
@@ -96,6 +99,7 @@ func Judge(s Snapshot, b Baseline) State {
 	state.Current = v.current()
 	state.Worst = v.worst(state.Current)
 	state.Restarted = v.restarted(state.Current)
+	state.Starts = v.starts(state.Current)
 	if !state.Done {
 		state.Faults = v.faults(state.Current)
 		state.Unblock = v.unblock()

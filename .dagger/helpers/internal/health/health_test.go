@@ -152,7 +152,11 @@ func render(s State) string {
 		add("worst", w)
 	}
 	for _, f := range s.Faults {
-		add("fault", fmt.Sprintf("%s, %s, %s", f.Rule, cmp.Or(strings.TrimPrefix(f.Grace.String(), "0s"), "at once"), f.Cause))
+		grace := cmp.Or(strings.TrimPrefix(f.Grace.String(), "0s"), "at once")
+		if f.Open {
+			grace = "open"
+		}
+		add("fault", fmt.Sprintf("%s, %s, %s", f.Rule, grace, f.Cause))
 		if f.Missing != nil {
 			add("missing", strings.TrimSpace(f.Missing.String()+" "+f.Key))
 		}
@@ -190,8 +194,8 @@ func TestForgive(t *testing.T) {
 	if got := Judge(now, Baseline{}); len(got.Faults) != 1 {
 		t.Fatalf("%v, want one fault", got.Faults)
 	}
-	if got := Judge(now, TakeBaseline(Snapshot{}).Forgive(now)); len(got.Faults) != 0 || got.Restarted != 0 {
-		t.Errorf("%v, %d restarts, want none", got.Faults, got.Restarted)
+	if got := Judge(now, TakeBaseline(Snapshot{}).Forgive(now)); len(got.Faults) != 1 || !got.Faults[0].Open || got.Restarted != 0 {
+		t.Errorf("%v, %d restarts, want an open fault and none", got.Faults, got.Restarted)
 	}
 }
 
@@ -199,6 +203,8 @@ func TestWatch(t *testing.T) {
 	start := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	refused := imageRefused.fault("pod a: image", "not found")
 	away := imageUnreachable.fault("pod a: image", "no answer")
+	crash := crashing.fault("pod d: crash", "")
+	crash.Lull = crashLull
 	var w Watch
 	for i, step := range []struct {
 		after  int // seconds
@@ -208,16 +214,22 @@ func TestWatch(t *testing.T) {
 	}{
 		{0, []Fault{refused}, "", ""},
 		{14, []Fault{refused}, "", ""},
-		{15, []Fault{away}, "", ""}, // the same subject: its clock runs on
-		{16, []Fault{away, refused}, "", "image refused"},
-		{17, nil, "", ""}, // gone: it starts anew
-		{18, []Fault{refused}, "", ""},
+		{19, []Fault{away}, "", ""}, // the same subject: its clock runs on
+		{20, []Fault{away, refused}, "", "image refused"},
+		{21, nil, "", ""}, // gone: it starts anew
+		{22, []Fault{refused}, "", ""},
 		{32, []Fault{refused}, "pod a: image", ""},
 		{40, []Fault{refused}, "", ""},
-		{54, []Fault{refused}, "", ""},
-		{55, []Fault{refused}, "", "image refused"},
-		{56, []Fault{refused, crashing.fault("pod b: crash", "")}, "", "image refused"},
-		{57, []Fault{notCreated.fault("pod c", ""), crashing.fault("pod b", "")}, "", "crashing"},
+		{59, []Fault{refused}, "", ""},
+		{60, []Fault{refused}, "", "image refused"},
+		{61, []Fault{refused, notCreated.fault("pod b", "")}, "", "image refused"},
+		{62, []Fault{notCreated.fault("pod c", ""), jobFailed.fault("job b", "")}, "", "job failed"},
+		{64, []Fault{crash}, "", ""},
+		{66, nil, "", ""},
+		{72, []Fault{crash}, "", ""}, // away for no longer than its lull: its clock runs on
+		{94, []Fault{crash}, "", "crashing"},
+		{95, nil, "", ""},
+		{106, []Fault{crash}, "", ""}, // away for longer
 	} {
 		got, _ := w.Expired(start.Add(time.Duration(step.after)*time.Second), step.faults)
 		if got.Rule != step.want {

@@ -6,11 +6,18 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"slipway/helpers/internal/object"
 )
 
-const crashLimit = 3 // ends of a container after which it is said to crash
+const (
+	// crashLimit is the number of ends after which a container is said to crash. Kubernetes
+	// mostly needs 35 s for as many starts.
+	crashLimit = 4
+	startLimit = 3
+	crashLull  = 10 * time.Second // how long it may run well and still be said to
+)
 
 // podFaults are those of one pod that is not ready.
 func (v view) podFaults(p object.Object) []Fault {
@@ -21,7 +28,6 @@ func (v view) podFaults(p object.Object) []Fault {
 		for _, look := range []func(container) (Fault, bool){v.crash, v.image, v.creation} {
 			if f, found := look(c); found {
 				all = append(all, f)
-				break
 			}
 		}
 	}
@@ -34,8 +40,9 @@ func (v view) podFaults(p object.Object) []Fault {
 	return all
 }
 
-// crash is the fault of a container that ends again and again. How often a Job's may do so
-// is for its backoffLimit to say.
+// crash is the fault of a container that ends again and again. What it needs may still come
+// from somewhere, so it is given time from its first end on, and each start is seen to its
+// end. How often a Job's may do so is for its backoffLimit to say.
 func (v view) crash(c container) (f Fault, found bool) {
 	t := c.end()
 	if t == nil || v.Others || isJob(v.Object) || c.finished() || c.status.Bool("ready") {
@@ -45,7 +52,7 @@ func (v view) crash(c container) (f Fault, found bool) {
 	if c.backsOff() {
 		ends++
 	}
-	if ends < crashLimit {
+	if ends == 0 {
 		return f, false
 	}
 	cause := fmt.Sprintf("%s crashed %d times: %s", c, ends, ended(t))
@@ -55,7 +62,13 @@ func (v view) crash(c container) (f Fault, found bool) {
 		}
 		cause = fmt.Sprintf("%s ended %d times: %s: a service must not end", c, ends, ended(t))
 	}
-	return crashing.fault(podSubject(c.pod)+"/"+c.name+": crash", cause), true
+	f = crashing.fault(podSubject(c.pod)+"/"+c.name+": crash", cause)
+	f.Lull = crashLull
+	f.Open = ends < crashLimit || c.status.At("state", "running") != nil
+	if t.Text("reason") == "StartError" { // no program, so that nothing can come which it waits for
+		f.Grace, f.Open = 0, ends < startLimit
+	}
+	return f, true
 }
 
 var (
@@ -139,9 +152,10 @@ func (v view) placement(p object.Object) (f Fault, found bool) {
 	if c.status != "False" || c.reason != "Unschedulable" || v.Leaving || p.Text("status", "nominatedNodeName") != "" || v.nodeComes(p) {
 		return f, false
 	}
-	rule := unschedulable
-	if v.base.had(p, c) || containsAny(strings.ToLower(c.message), "not-ready", "not ready", "unreachable", "unschedulable", "uninitialized",
-		"network-unavailable", "no nodes available", "volume", "resourceclaim", "allocate all claims") {
+	rule, lower := unschedulable, strings.ToLower(c.message)
+	room := containsAny(lower, "insufficient", "too many pods", "free ports")
+	if !room || v.base.had(p, c) || containsAny(lower, "not-ready", "not ready", "unreachable", "unschedulable", "uninitialized",
+		"network-unavailable", "volume", "resourceclaim", "allocate all claims") {
 		rule = notSchedulableYet
 	}
 	return rule.fault(podSubject(p)+": node", fmt.Sprintf("no node can take pod %s: %s", p.Name(), c.message)), true
@@ -192,7 +206,7 @@ func (v view) volumes(p object.Object) []Fault {
 			message := plain(e.Text("message"))
 			rule := volumeNotMounted
 			id, key := missing(message, p, name)
-			if id != nil {
+			if id != nil || keyOf.MatchString(message) {
 				rule = volumeMissing
 			}
 			f := rule.fault(podSubject(p)+": volume "+name, fmt.Sprintf("pod %s waits for a volume: %s", p.Name(), message))
@@ -227,23 +241,27 @@ func missing(message string, p object.Object, volume string) (id *object.ID, key
 		return nil, ""
 	}
 	kind := kinds[m[1]]
-	if name := volumeSource(p, volume, kind); name != "" {
+	if name := volumeSource(p, volume, kind, m[2]); name != "" {
 		return &object.ID{Kind: kind, Namespace: p.Namespace(), Name: name}, m[2]
 	}
 	return nil, ""
 }
 
-// volumeSource is the name of the Secret or ConfigMap that a pod's volume is made of, ""
-// where it is made of several.
-func volumeSource(p object.Object, volume, kind string) string {
+// volumeSource is the name of the Secret or ConfigMap that is to give a pod's volume a key.
+func volumeSource(p object.Object, volume, kind, key string) string {
 	for _, vol := range p.List("spec", "volumes") {
 		if vol.Text("name") != volume {
 			continue
 		}
-		if kind == "Secret" {
-			return vol.Text("secret", "secretName")
+		if name := cmp.Or(vol.Text("secret", "secretName"), vol.Text("configMap", "name")); name != "" {
+			return name
 		}
-		return vol.Text("configMap", "name")
+		for _, source := range vol.List("projected", "sources") {
+			from := source.Map(map[string]string{"Secret": "secret", "ConfigMap": "configMap"}[kind])
+			if slices.ContainsFunc(from.List("items"), func(item object.Object) bool { return item.Text("key") == key }) {
+				return from.Text("name")
+			}
+		}
 	}
 	return ""
 }

@@ -243,10 +243,43 @@ func (v view) restarted(pods []object.Object) int {
 	return sum
 }
 
+// starts tell the starts of containers since the baseline apart, but for those of init
+// containers.
+func (v view) starts(pods []object.Object) []string {
+	var all []string
+	for _, p := range pods {
+		for _, c := range containers(p) {
+			_, before := v.base.waiting[c.key()]
+			if !c.init && !v.nodeDown(p) && c.status.At("state", "running") != nil && (!before || v.failures(c) > 0) {
+				all = append(all, fmt.Sprintf("%s/%d", c.key(), c.restarts()))
+			}
+		}
+	}
+	return all
+}
+
 // failures are a container's restarts since the baseline.
 func (v view) failures(c container) int { return max(c.restarts()-v.base.restarts[c.key()], 0) }
 
-func (v view) nodeDown(p object.Object) bool { return v.NodesDown[p.Text("spec", "nodeName")] }
+func (v view) nodeDown(p object.Object) bool { return v.NodesDown[nodeOf(p)] }
+
+// nodeOf is the name of the node that a pod is on, or of the only one that it is for, as
+// each of a DaemonSet's is.
+func nodeOf(p object.Object) string {
+	if name := p.Text("spec", "nodeName"); name != "" {
+		return name
+	}
+	terms := p.List("spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
+	for _, term := range terms {
+		for _, field := range term.List("matchFields") {
+			if names, _ := field["values"].([]any); field.Text("key") == "metadata.name" && len(names) == 1 && len(terms) == 1 {
+				name, _ := names[0].(string)
+				return name
+			}
+		}
+	}
+	return ""
+}
 
 // controlled says whether an object's controller is the one with the uid.
 func controlled(o object.Object, uid string) bool {
@@ -330,7 +363,7 @@ func (v view) downNodes() []string {
 	nodes := map[string]bool{}
 	for _, p := range v.Pods {
 		if v.nodeDown(p) && controlled(p, v.Object.UID()) {
-			nodes[p.Text("spec", "nodeName")] = true
+			nodes[nodeOf(p)] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(nodes))

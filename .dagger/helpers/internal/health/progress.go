@@ -115,15 +115,15 @@ func (v view) daemonSet() State {
 	down := v.downNodes()
 	updated, available := v.status("updatedNumberScheduled"), v.status("numberAvailable")
 	wanted := max(v.status("desiredNumberScheduled")-len(down), 0)
-	served := v.current()
-	for _, node := range down {
-		if slices.ContainsFunc(served, func(p object.Object) bool { return p.Text("spec", "nodeName") == node }) {
-			updated--
-		}
+	if len(down) > 0 {
+		updated = min(updated, len(slices.DeleteFunc(v.current(), v.nodeDown)))
 	}
 	s := State{Text: fmt.Sprintf("%d of %d pods updated, %d available", updated, wanted, available)}
 	if len(down) > 0 {
 		s.Notes = append(s.Notes, "not waited for on nodes that are not ready: "+strings.Join(down, ", "))
+		if updated < wanted {
+			s.Text += fmt.Sprintf(", %d on nodes that are not ready, which count against its maxUnavailable", len(down))
+		}
 	}
 	switch {
 	case v.status("desiredNumberScheduled") == 0:
@@ -249,6 +249,6 @@ func broken(p object.Object) bool {
 			return true
 		}
 		// The first restart comes at once; from the second on, Kubernetes waits.
-		return c.backsOff() && !c.finished() && c.restarts() >= crashLimit-1
+		return c.backsOff() && !c.finished() && c.restarts() >= 2
 	})
 }

@@ -2,6 +2,7 @@ package health
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -34,7 +35,12 @@ func (v view) resource() State {
 	case slices.Contains(builtIn, o.Group()):
 		return State{Done: true, Text: there}
 	}
-	return v.custom()
+	state := v.custom()
+	if state.Done && !v.base.same(o) {
+		generation, _ := o.Int("metadata", "generation")
+		state.Starts = []string{fmt.Sprintf("%s/%d", o.UID(), generation)}
+	}
+	return state
 }
 
 // because is what a condition gives as its reason.

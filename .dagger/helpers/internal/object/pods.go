@@ -65,12 +65,16 @@ func (o Object) ContainerPort(port any) (number int, found bool) {
 	if n, ok := Int(port); ok {
 		return n, true
 	}
+	name, ok := port.(string)
+	if !ok {
+		return 0, false
+	}
 	for _, ctr := range o.Containers() {
 		if !ctr.Runs() {
 			continue
 		}
 		for _, p := range ctr.List("ports") {
-			if p["name"] == port {
+			if p.Text("name") == name {
 				return p.Int("containerPort")
 			}
 		}
