@@ -30,9 +30,13 @@ type StatusError struct {
 // Cause is one thing that the API server has against an object.
 type Cause struct{ Reason, Message, Field string }
 
+// Error is one line.
 func (e *StatusError) Error() string {
-	return cmp.Or(e.Message, http.StatusText(e.Code), "HTTP status "+strconv.Itoa(e.Code))
+	return cmp.Or(oneLine.Replace(e.Message), http.StatusText(e.Code), "HTTP status "+strconv.Itoa(e.Code))
 }
+
+// Other white space stays: it may be part of a value that is to be masked.
+var oneLine = strings.NewReplacer("\r\n", " ", "\n", " ")
 
 // IsReason says whether err is the API server's answer with one of the reasons.
 func IsReason(err error, reasons ...string) bool {

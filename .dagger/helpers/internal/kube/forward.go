@@ -4,17 +4,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"slipway/helpers/internal/object"
 )
 
 var (
 	forwarding = regexp.MustCompile(`^Forwarding from (127\.0\.0\.1:\d+) -> (\d+)$`)
-	refusing   = regexp.MustCompile(`(?i)error occurred forwarding \d+ -> (\d+): .*connection refused`)
+	// A node tells what became of its connection to the port inside the pod.
+	refusing  = regexp.MustCompile(`(?i)error occurred forwarding \d+ -> (\d+): .*connection refused`)
+	resetting = regexp.MustCompile(`(?i)error occurred forwarding \d+ -> (\d+): .*(connection reset by peer|broken pipe)`)
+)
+
+// failing is how kubectl begins to tell of a failure. It ends with "lost connection to pod"
+// after any, which the line before it tells.
+var failing = regexp.MustCompile(`^(error: |E\d{4} |Error from server)`)
+
+const (
+	problemLimit = 300 // characters
+	settleTime   = time.Second
+	refusesLimit = 5 * time.Second
 )
 
 // Forward leads from ports of this machine to ports of a pod.
@@ -24,6 +41,7 @@ type Forward struct {
 	mu        sync.Mutex
 	addresses map[int]string
 	refused   map[int]bool
+	closed    map[int]bool
 	problem   string
 	opened    chan struct{} // closed when all ports have an address
 	missing   int           // ports without an address
@@ -63,7 +81,7 @@ func (c *Client) Forward(ctx context.Context, namespace, pod string, ports []int
 }
 
 func newForward(ports int) *Forward {
-	return &Forward{addresses: map[int]string{}, refused: map[int]bool{}, opened: make(chan struct{}), missing: ports}
+	return &Forward{addresses: map[int]string{}, refused: map[int]bool{}, closed: map[int]bool{}, opened: make(chan struct{}), missing: ports}
 }
 
 // said takes a line of kubectl's standard output.
@@ -91,10 +109,16 @@ func (f *Forward) complained(line string) {
 		port, _ := strconv.Atoi(m[1])
 		f.refused[port] = true
 	}
-	line = strings.TrimPrefix(line, "error: ")
-	// kubectl ends with this after any failure, which the line before it tells.
-	if line != "" && (line != "lost connection to pod" || f.problem == "") {
-		f.problem = line
+	if m := resetting.FindStringSubmatch(line); m != nil {
+		port, _ := strconv.Atoi(m[1])
+		f.closed[port] = true
+	}
+	switch {
+	case line == "":
+	case f.problem == "" || failing.MatchString(line) && !strings.HasSuffix(line, "lost connection to pod"):
+		f.problem = strings.TrimPrefix(line, "error: ")
+	case !failing.MatchString(line) && len(f.problem) < problemLimit: // the same failure goes on
+		f.problem += " " + line
 	}
 }
 
@@ -114,6 +138,22 @@ func (f *Forward) Refused(port int) bool {
 	return f.refused[port]
 }
 
+// Settle waits until kubectl has told what became of a connection that broke, a second at
+// most: it tells nothing where the pod closed the connection in good order.
+func (f *Forward) Settle(ctx context.Context) {
+	for start := time.Now(); time.Since(start) < settleTime && ctx.Err() == nil && f.Problem() == ""; {
+		pause(ctx, 20*time.Millisecond)
+	}
+}
+
+// Intact says whether all that is known of the way to a port is that the pod itself
+// closed a connection, once it has settled.
+func (f *Forward) Intact(port int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.closed[port] || f.problem == "" && !f.kubectl.hasEnded()
+}
+
 // Problem is the last thing that kubectl wrote about a failure, "" if there was none.
 func (f *Forward) Problem() string {
 	f.mu.Lock()
@@ -127,3 +167,16 @@ func (f *Forward) Ended() <-chan struct{} { return f.kubectl.ended }
 
 // Close ends the forward.
 func (f *Forward) Close() { f.kubectl.stop() }
+
+// Refuses says whether the address of a pod refuses connections of the API server to a
+// port; false where that cannot be told.
+func (c *Client) Refuses(ctx context.Context, pod object.Object, port int) bool {
+	limited, cancel := context.WithTimeout(ctx, refusesLimit)
+	defer cancel()
+	path := fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:%d/proxy/", url.PathEscape(pod.Namespace()), url.PathEscape(pod.Name()), port)
+	always := func(error) bool { return true }
+	err := c.send(limited, request{method: http.MethodGet, path: path, once: always}, new(string))
+	// In just these words: the service may have failed to reach another.
+	dialed := "dial tcp " + net.JoinHostPort(pod.Text("status", "podIP"), strconv.Itoa(port)) + ": connect: connection refused"
+	return err != nil && strings.Contains(err.Error(), dialed)
+}

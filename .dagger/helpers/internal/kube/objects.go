@@ -42,7 +42,7 @@ type LogOptions struct {
 // Get reads a URL path, which may have a query. A *string gets the text of the answer,
 // anything else is decoded from JSON.
 func (c *Client) Get(ctx context.Context, path string, out any) error {
-	return c.send(ctx, request{method: http.MethodGet, path: path}, out)
+	return c.send(ctx, request{method: http.MethodGet, path: path, repeat: isLock}, out)
 }
 
 // Read is the live object, nil when there is none.
@@ -53,8 +53,10 @@ func (c *Client) Read(ctx context.Context, o object.Object) (object.Object, erro
 	}
 	var live object.Object
 	switch err := c.Get(ctx, path, &live); {
-	case NotFound(err), isPathGone(err):
+	case NotFound(err):
 		return nil, nil
+	case isPathGone(err):
+		return nil, c.confirmGone(ctx, o.Type(), err)
 	case err != nil:
 		return nil, err
 	}
@@ -62,9 +64,13 @@ func (c *Client) Read(ctx context.Context, o object.Object) (object.Object, erro
 }
 
 // List are all objects of a kind in a namespace, or in all of them if it is empty.
-// query may hold selectors. Each object says its apiVersion and kind.
+// query may hold selectors. Each object says its apiVersion and kind. Of a kind that has
+// vanished since the last discovery there are none.
 func (c *Client) List(ctx context.Context, t object.Type, namespace string, query url.Values) ([]object.Object, error) {
 	items, _, err := c.list(ctx, t, namespace, query)
+	if isPathGone(err) {
+		return nil, c.confirmGone(ctx, t, err)
+	}
 	return items, err
 }
 
@@ -82,7 +88,7 @@ func (c *Client) list(ctx context.Context, t object.Type, namespace string, quer
 			Metadata struct{ Continue, ResourceVersion string }
 			Items    []object.Object
 		}
-		err := c.send(ctx, request{method: http.MethodGet, path: path, query: query}, &page)
+		err := c.send(ctx, request{method: http.MethodGet, path: path, query: query, repeat: isLock}, &page)
 		if query.Has("continue") && isExpired(err) {
 			// The list took longer than the API server keeps it: all of it at once.
 			query.Del("continue")
@@ -183,9 +189,11 @@ func (c *Client) JSONPatch(ctx context.Context, o object.Object, patch []map[str
 	return c.patch(ctx, o, patch, request{contentType: "application/json-patch+json", query: written(manager)})
 }
 
-// MergePatch changes the object that o names by RFC 7386: null takes a field away.
+// MergePatch changes the object that o names by RFC 7386: null takes a field away. The
+// patch must not have a resourceVersion: that another client wrote in the same moment is
+// no reason to give up.
 func (c *Client) MergePatch(ctx context.Context, o, patch object.Object) (object.Object, error) {
-	return c.patch(ctx, o, patch, request{contentType: "application/merge-patch+json", query: written(manager)})
+	return c.patch(ctx, o, patch, request{contentType: "application/merge-patch+json", query: written(manager), repeat: isLock})
 }
 
 func (c *Client) patch(ctx context.Context, o object.Object, body any, r request) (object.Object, error) {
@@ -227,10 +235,25 @@ func (c *Client) Delete(ctx context.Context, o object.Object, opts DeleteOptions
 		body["preconditions"] = map[string]any{"uid": opts.UID}
 	}
 	err = c.send(ctx, request{method: http.MethodDelete, path: path, body: body, repeat: isLock}, nil)
-	if NotFound(err) || isPathGone(err) || opts.UID != "" && isOtherUID(err) {
+	if isPathGone(err) {
+		return c.confirmGone(ctx, o.Type(), err)
+	}
+	if NotFound(err) || opts.UID != "" && isOtherUID(err) {
 		return nil
 	}
 	return err
+}
+
+// confirmGone is nil if the cluster serves a kind no longer, and err if it does: then
+// something on the way has said so that has lost its way itself, such as a load balancer.
+func (c *Client) confirmGone(ctx context.Context, t object.Type, err error) error {
+	if failed := c.Discover(ctx); failed != nil {
+		return failed
+	}
+	if _, served := c.Resource(t); served {
+		return err
+	}
+	return nil
 }
 
 // Log is at most 64 KiB of a container's log. It is asked for once and for 10 s: a log is

@@ -21,7 +21,7 @@ func TestRead(t *testing.T) {
 	}{
 		"there":         {okay, true, ""},
 		"no object":     {status(404, "NotFound", `configmaps "c" not found`), false, ""},
-		"no kind":       {text(404, "404 page not found\n"), false, ""},
+		"lost its way":  {text(404, "404 page not found\n"), false, "page not found"},
 		"other's 404":   {text(404, "<html>no such host</html>"), false, "no such host"},
 		"other's JSON":  {text(404, `{"type":"error","message":"cluster not found"}`), false, "cluster not found"},
 		"not allowed":   {status(403, "Forbidden", "cannot get"), false, "cannot get"},
@@ -33,6 +33,26 @@ func TestRead(t *testing.T) {
 				contains(t, err, test.want)
 			} else if err != nil || (live != nil) != test.there {
 				t.Errorf("%v, %v", live, err)
+			}
+		})
+	}
+}
+
+// A path that nobody serves is no error once the kind has really gone.
+func TestKindGoes(t *testing.T) {
+	went := object.Object{"apiVersion": "went.dev/v1", "kind": "Comet", "metadata": map[string]any{"name": "c"}}
+	for name, ask := range map[string]func(c *Client) error{
+		"read":   func(c *Client) error { _, err := c.Read(t.Context(), went); return err },
+		"delete": func(c *Client) error { return c.Delete(t.Context(), went, DeleteOptions{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := connected(t, replies(text(404, "404 page not found\n")))
+			c.resources[went.Type()] = Resource{Name: "comets"}
+			if err := ask(c); err != nil {
+				t.Error(err)
+			}
+			if _, served := c.Resource(went.Type()); served {
+				t.Error("the kind is still known")
 			}
 		})
 	}
@@ -105,7 +125,7 @@ func TestDelete(t *testing.T) {
 		want   string
 	}{
 		"gone":          {status(404, "NotFound", "gone"), DeleteOptions{}, ""},
-		"kind gone":     {text(404, "404 page not found\n"), DeleteOptions{}, ""},
+		"lost its way":  {text(404, "404 page not found\n"), DeleteOptions{}, "page not found"},
 		"other of name": {other, DeleteOptions{UID: "u"}, ""},
 		"forbidden":     {status(403, "Forbidden", "cannot delete"), DeleteOptions{}, "cannot delete"},
 		"no way":        {text(404, "<html>wrong host</html>"), DeleteOptions{}, "wrong host"},

@@ -125,20 +125,26 @@ func TestForwardLines(t *testing.T) {
 	for _, test := range []struct {
 		lines   []string
 		refused bool
+		intact  bool
 		problem string
 	}{
-		{[]string{"error: lost connection to pod"}, false, "lost connection to pod"},
+		{nil, false, true, ""},
+		{[]string{"error: lost connection to pod"}, false, false, "lost connection to pod"},
 		{[]string{"", `E1125 1 portforward.go:424] err="an error occurred forwarding 4000 -> 80: socat: E connect(5): Connection refused"`,
-			"error: lost connection to pod"}, true, "Connection refused"},
-		{[]string{`E1125 1 portforward.go:424] an error occurred forwarding 4000 -> 80: timed out`}, false, "timed out"},
-		{[]string{"error: error upgrading connection: error dialing backend: dial tcp 10.0.0.1:10250: connect: connection refused"}, false,
-			"error upgrading connection"},
+			"error: lost connection to pod"}, true, false, "Connection refused"},
+		{[]string{`E1125 1 portforward.go:424] an error occurred forwarding 4000 -> 80: timed out`}, false, false, "timed out"},
+		{[]string{`E1125 1 portforward.go:424] an error occurred forwarding 4000 -> 80: failed to execute portforward in network ` +
+			`namespace "/n": read tcp4 127.0.0.1:3000->127.0.0.1:80: read: connection reset by peer`}, false, true, "reset by peer"},
+		{[]string{"error: error upgrading connection: error dialing backend: dial tcp 10.0.0.1:10250: connect: connection refused",
+			"Available: "}, false, false, "error upgrading connection: error dialing backend: dial tcp 10.0.0.1:10250: " +
+			"connect: connection refused Available:"},
 	} {
 		f := newForward(1)
+		f.kubectl = &kubectl{ended: make(chan struct{})}
 		for _, line := range test.lines {
 			f.complained(line)
 		}
-		if f.Refused(80) != test.refused || !strings.Contains(f.Problem(), test.problem) {
+		if f.Refused(80) != test.refused || f.Intact(80) != test.intact || !strings.Contains(f.Problem(), test.problem) {
 			t.Error(test.lines, f.Refused(80), f.Problem())
 		}
 	}

@@ -19,6 +19,10 @@ type Answer struct {
 	// Way says that the connection failed or broke before a whole answer came. It says
 	// nothing of the service.
 	Way error
+
+	// Closed says that nothing at all came over a connection that was open. Where the way
+	// is known to be whole, it was the service that closed it.
+	Closed bool
 }
 
 // Table has one line for each answer: verdict, question and what came.
@@ -42,7 +46,7 @@ func Table(answers []Answer) string {
 // noAnswer is the Answer to a question that ended with err.
 func noAnswer(question string, err error) Answer {
 	if way, ok := err.(wayError); ok {
-		return Answer{Question: question, Way: way.error}
+		return Answer{Question: question, Way: way.error, Closed: way.closed}
 	}
 	return Answer{Question: question, Answer: "no answer", Problems: []string{err.Error()}}
 }

@@ -23,8 +23,9 @@ const (
 type limits struct{ reply, settle time.Duration }
 
 // AskAt puts the questions to the service at address, a host and port, and returns an
-// Answer for each, in their order. Each goes once, over a connection of its own, and
-// redirects are not followed. To a service that speaks gRPC or is only connected to,
+// Answer for each, in their order, up to the first that takes too long: a service that
+// hangs would hang on each. Each goes once, over a connection of its own, and redirects
+// are not followed. To a service that speaks gRPC or is only connected to,
 // there is one question of the package's own instead, whatever the requests are.
 func (q Questions) AskAt(ctx context.Context, address string, s Service) []Answer {
 	return q.askAt(ctx, address, s, limits{replyLimit, settleTime})
@@ -37,9 +38,13 @@ func (q Questions) askAt(ctx context.Context, address string, s Service, l limit
 	case schemeTCP:
 		return []Answer{connect(ctx, address, l)}
 	}
-	answers := make([]Answer, len(q.Requests))
-	for i, r := range q.Requests {
-		answers[i] = r.askAt(ctx, address, s, l)
+	var answers []Answer
+	for _, r := range q.Requests {
+		start := time.Now()
+		answers = append(answers, r.askAt(ctx, address, s, l))
+		if time.Since(start) >= l.reply {
+			break
+		}
 	}
 	return answers
 }
@@ -90,7 +95,7 @@ func connect(ctx context.Context, address string, l limits) Answer {
 	if _, err := conn.Conn.Read(make([]byte, 1)); err != nil {
 		var timeout net.Error
 		if !errors.As(err, &timeout) || !timeout.Timeout() {
-			return noAnswer(question, wayError{fmt.Errorf("the connection was closed at once: %w", err)})
+			return noAnswer(question, wayError{error: fmt.Errorf("the connection was closed at once: %w", err)})
 		}
 	}
 	return answer

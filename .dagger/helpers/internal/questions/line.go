@@ -28,7 +28,10 @@ const (
 )
 
 // wayError is an error of the connection, not of the service.
-type wayError struct{ error }
+type wayError struct {
+	error
+	closed bool // nothing at all came
+}
 
 // tooLate is the cause of a context whose question took too long.
 type tooLate struct{ limit time.Duration }
@@ -112,9 +115,9 @@ func (l *line) explain(ctx context.Context, err error) error {
 	case errors.As(cause, &late) && l.open.Load():
 		return late
 	case errors.As(cause, &late):
-		return wayError{fmt.Errorf("no connection within %s", late.limit)}
+		return wayError{error: fmt.Errorf("no connection within %s", late.limit)}
 	case cause != nil:
-		return wayError{cause}
+		return wayError{error: cause}
 	case strings.HasPrefix(start, tlsAlert) && !l.tls:
 		return errors.New("the port speaks TLS; " + nameThePort)
 	case errors.As(err, &noTLS):
@@ -122,10 +125,10 @@ func (l *line) explain(ctx context.Context, err error) error {
 	case start == http1 && !l.protocols.HTTP1():
 		return errors.New("the port speaks HTTP/1 only; " + nameThePort)
 	case !l.open.Load():
-		return wayError{errors.New(plain(err))}
+		return wayError{error: errors.New(plain(err))}
 	case !heard || errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF),
 		strings.Contains(err.Error(), "GOAWAY"): // in HTTP/2 a server takes leave before it closes
-		return wayError{errors.New("the connection broke: " + plain(err))}
+		return wayError{errors.New("the connection broke: " + plain(err)), !heard}
 	case strings.Contains(err.Error(), "malformed"):
 		return fmt.Errorf("%s: the port speaks TLS or another protocol; %s", plain(err), nameThePort)
 	case strings.Contains(err.Error(), "http2: "), strings.Contains(err.Error(), "connection error: "):

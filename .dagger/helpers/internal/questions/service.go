@@ -49,7 +49,7 @@ var schemes = map[string]string{
 // port's name or its appProtocol in a Service, or a name that begins with a protocol
 // and a hyphen, "" for neither.
 func ServiceOf(container object.Object, port int, protocol string) Service {
-	for _, name := range []string{"readinessProbe", "startupProbe", "livenessProbe"} {
+	for _, name := range probes {
 		probe := container.Map(name)
 		if number, found := probe.Int("grpc", "port"); found && number == port {
 			return Service{Scheme: schemeGRPC}
@@ -70,6 +70,21 @@ func ServiceOf(container object.Object, port int, protocol string) Service {
 		return s
 	}
 	return Service{Scheme: schemeOf(strings.ToLower(protocol))}
+}
+
+var probes = []string{"readinessProbe", "startupProbe", "livenessProbe"}
+
+// Probed says whether a pod is ready only once the kubelet has got an answer on the port.
+func Probed(container object.Object, port int) bool {
+	for _, name := range probes {
+		for _, way := range []string{"httpGet", "tcpSocket", "grpc"} {
+			probe := container.Map(name, way)
+			if number, found := portNumber(container, probe.At("port")); found && number == port && probe.Text("host") == "" {
+				return name != "livenessProbe"
+			}
+		}
+	}
+	return false
 }
 
 func schemeOf(protocol string) string {

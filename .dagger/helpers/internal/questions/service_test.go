@@ -1,6 +1,7 @@
 package questions
 
 import (
+	"encoding/json"
 	"testing"
 
 	"slipway/helpers/internal/object"
@@ -61,6 +62,30 @@ func TestServiceOf(t *testing.T) {
 		}
 		if got, want := ServiceOf(container, 8080, c.protocol), (Service{c.scheme, c.host}); got != want {
 			t.Errorf("%s %q: got %+v, want %+v", c.container, c.protocol, got, want)
+		}
+	}
+}
+
+func TestProbed(t *testing.T) {
+	for name, test := range map[string]struct {
+		container string
+		want      bool
+	}{
+		"none":           {`{}`, false},
+		"by number":      {`{"readinessProbe":{"tcpSocket":{"port":8080}}}`, true},
+		"by name":        {`{"startupProbe":{"httpGet":{"port":"web"}},"ports":[{"name":"web","containerPort":8080}]}`, true},
+		"gRPC":           {`{"readinessProbe":{"grpc":{"port":8080}}}`, true},
+		"another port":   {`{"readinessProbe":{"httpGet":{"port":9090}}}`, false},
+		"another host":   {`{"readinessProbe":{"httpGet":{"port":8080,"host":"127.0.0.1"}}}`, false},
+		"by a program":   {`{"readinessProbe":{"exec":{"command":["true"]}}}`, false},
+		"liveness alone": {`{"livenessProbe":{"tcpSocket":{"port":8080}}}`, false},
+	} {
+		var container object.Object
+		if err := json.Unmarshal([]byte(test.container), &container); err != nil {
+			t.Fatal(err)
+		}
+		if got := Probed(container, 8080); got != test.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }
