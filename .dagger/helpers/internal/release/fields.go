@@ -7,12 +7,13 @@ import (
 	"slipway/helpers/internal/object"
 )
 
-// makers are prefixes of the field managers of tools with which people make objects.
+// makers are the field managers of tools with which people make objects, or the first word
+// of them.
 // What such a tool set passes to the release that takes its object over; what a
 // controller set stays the controller's.
 var makers = []string{
-	Manager, "kubectl", "helm", "before-first-apply", "kapp", "argocd", "kustomize-controller", "helm-controller", "werf", "nelm",
-	"terraform", "HashiCorp", "pulumi", "skaffold", "okteto", "Go-http-client", "Mozilla", "kustomize", "ko", "tilt", "devspace", "client-go",
+	Manager, "kubectl", "helm", "before-first-apply", "kapp", "argocd", "kustomize", "werf", "nelm", "terraform", "Terraform", "HashiCorp",
+	"pulumi", "skaffold", "okteto", "Go-http-client", "Mozilla", "ko", "tilt", "devspace", "client-go",
 }
 
 // TakeOver returns the managedFields of a live object after the release took it over:
@@ -49,7 +50,10 @@ func TakeOver(live object.Object) []any {
 }
 
 func isMaker(manager string) bool {
-	return slices.ContainsFunc(makers, func(prefix string) bool { return strings.HasPrefix(manager, prefix) })
+	return slices.ContainsFunc(makers, func(name string) bool {
+		rest, found := strings.CutPrefix(manager, name)
+		return found && (rest == "" || strings.ContainsAny(rest[:1], "-_/."))
+	})
 }
 
 // union of two sets of fields, which are trees of maps.

@@ -50,7 +50,9 @@ func leaseObject(client *kube.Client, name string) object.Object {
 // Lock takes the lease of a release. It waits up to limit while another holds it, and
 // says so with say. The context it returns ends when the lease is lost, and until
 // Unlock no write of the client goes out unless the lease was renewed lately.
-func Lock(ctx context.Context, client *kube.Client, name string, limit time.Duration, say func(string, ...any)) (context.Context, *Lease, error) {
+func Lock(
+	ctx context.Context, client *kube.Client, name string, limit time.Duration, say func(string, ...any),
+) (context.Context, *Lease, error) {
 	l := &Lease{client: client, name: name, identity: fmt.Sprintf("%s (%s)", client.User(), rand.Text()[:6]), stopped: make(chan struct{})}
 	var seen struct {
 		renewal, holder string
@@ -151,12 +153,20 @@ func (l *Lease) renew(ctx context.Context) {
 	switch holder := live.Text("spec", "holderIdentity"); {
 	case live != nil && holder != l.identity:
 		l.lose(fmt.Errorf("%s took over the release while this one could not renew its lease", holder))
+	case live == nil && l.namespaceGoes(short): // with its lease; nothing can be written there
 	case live == nil && age(renewed) >= leaseDuration:
 		l.lose(errors.New("the lease ended while this deploy could not renew it, and another may have changed the release since"))
 	default:
-		// The lease may be gone with its namespace; then there is nothing to write either.
 		_ = l.write(short, live, false)
 	}
+}
+
+// namespaceGoes says whether the namespace is being deleted, or gone.
+func (l *Lease) namespaceGoes(ctx context.Context) bool {
+	ns, err := l.client.Read(ctx, object.Object{
+		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": l.client.Namespace()},
+	})
+	return err == nil && (ns == nil || ns.Text("metadata", "deletionTimestamp") != "")
 }
 
 func (l *Lease) lose(err error) {

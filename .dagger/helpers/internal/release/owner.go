@@ -19,7 +19,7 @@ func Owns(owner string, live object.Object) bool { return live != nil && live.An
 const KeepAnnotation = "slipway/keep"
 
 // keepAnnotations are those by which other tools are told the same, with the values
-// that say so.
+// that say so, in small letters.
 var keepAnnotations = map[string]func(value string) bool{
 	KeepAnnotation:                            func(v string) bool { return v != "false" },
 	"helm.sh/resource-policy":                 func(v string) bool { return v == "keep" },
@@ -30,7 +30,7 @@ var keepAnnotations = map[string]func(value string) bool{
 	"argocd.argoproj.io/sync-options": func(v string) bool {
 		options := strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
 		return slices.ContainsFunc(options, func(o string) bool {
-			return o == "Prune=false" || o == "Delete=false" || o == "Prune=confirm" || o == "Delete=confirm"
+			return o == "prune=false" || o == "delete=false" || o == "prune=confirm" || o == "delete=confirm"
 		})
 	},
 }
@@ -52,7 +52,8 @@ func HoldsData(o object.Object) bool {
 func Keep(o, live object.Object, deleteData bool) string {
 	for _, source := range []object.Object{live, o} {
 		for _, key := range sortedKeys(keepAnnotations) {
-			if value := source.Annotation(key); value != "" && keepAnnotations[key](value) {
+			value, set := source.At("metadata", "annotations", key).(string)
+			if set && keepAnnotations[key](strings.ToLower(strings.TrimSpace(value))) {
 				return "its annotation " + key + ": " + value + " says so"
 			}
 		}

@@ -38,6 +38,7 @@ const (
 	statusKey = "slipway/status"
 	partKey   = "slipway/part"
 	noteKey   = "slipway/note"
+	sumKey    = "slipway/sum"
 
 	// Manager is the field manager of all that is applied.
 	Manager = "slipway"
@@ -50,8 +51,10 @@ const (
 	// with everything in it.
 	partLimit = 900 << 10
 	// recordLimit is the bytes of a record, unpacked. A few KiB of gzip can be gigabytes.
-	recordLimit = 256 << 20
+	recordLimit = 64 << 20
 	noteLimit   = 500
+	// numberLimit leaves room for the numbers of further releases.
+	numberLimit = 1 << 30
 )
 
 // Record is one release: what was applied, and what was there before.
@@ -74,6 +77,8 @@ type Record struct {
 	Taken []object.Object `json:",omitempty"`
 
 	Damage error `json:"-"` // why the record cannot be read
+
+	early bool // of a version that did not note Before and Created
 }
 
 // HasServed says whether the release came to serve.
@@ -93,9 +98,22 @@ func Serving(records []Record) *Record {
 	return nil
 }
 
-// Interrupted are the releases whose end nobody noted, oldest first.
+// Interrupted are the releases since the one that serves whose end nobody noted, oldest
+// first.
 func Interrupted(records []Record) []Record {
-	return slices.DeleteFunc(slices.Clone(records), func(r Record) bool { return r.Status != Pending })
+	from := 0
+	if now := Serving(records); now != nil {
+		from = now.Number
+	}
+	return slices.DeleteFunc(slices.Clone(records), func(r Record) bool { return r.Status != Pending || r.Number < from })
+}
+
+// Complete says whether the records list all that the release has in the cluster: none is
+// unreadable, and that of the release which serves is not lost.
+func Complete(records []Record) bool {
+	served := slices.ContainsFunc(records, Record.HasServed)
+	damaged := slices.ContainsFunc(records, func(r Record) bool { return r.Status == Unreadable })
+	return len(records) > 0 && !damaged && (!served || Serving(records) != nil)
 }
 
 // Next is the number of the next release.
@@ -125,9 +143,13 @@ func Inventory(records []Record) []object.Object {
 
 // Target is the release that a rollback goes to: number to, or with 0 the newest that
 // served before the present one and is not the same. A second rollback goes back
-// further, and not to what the first one left.
+// further, and not to what the first one left. After a deploy that was interrupted, the
+// release that served before it is meant.
 func Target(records []Record, to int, same func(a, b Record) bool) (*Record, error) {
 	now := Serving(records)
+	if to == 0 && now != nil && len(Interrupted(records)) > 0 {
+		return now, nil
+	}
 	for _, r := range slices.Backward(records) {
 		switch {
 		case to != 0 && r.Number != to:
@@ -224,7 +246,7 @@ func assemble(name string, secrets []object.Object) []Record {
 			continue
 		}
 		number, err := strconv.Atoi(s.Label(numberKey))
-		if err != nil || number < 1 || s.Name() != secretName(name, number, 0) {
+		if err != nil || number < 1 || number > numberLimit || s.Name() != secretName(name, number, 0) {
 			continue // Not one that was written here: its name and number do not agree.
 		}
 		r, err := read(name, number, s, parts)
@@ -235,7 +257,25 @@ func assemble(name string, secrets []object.Object) []Record {
 		records = append(records, r)
 	}
 	slices.SortFunc(records, func(a, b Record) int { return a.Number - b.Number })
+	for i := range records {
+		records[i].deriveBefore(records[:i])
+	}
 	return records
+}
+
+// deriveBefore completes the record of an interrupted release of an earlier version, which
+// does not say what was there before: what the release before it had applied.
+func (r *Record) deriveBefore(earlier []Record) {
+	if r.Status != Pending || !r.early {
+		return
+	}
+	known := Inventory(slices.DeleteFunc(slices.Clone(earlier), func(e Record) bool { return !e.HasServed() }))
+	if before := Serving(earlier); before != nil {
+		r.Before = append(r.Before, object.Without(before.Objects, r.Before)...)
+	}
+	for _, o := range object.Without(object.Without(r.Objects, known), r.Before) {
+		r.Created = append(r.Created, o.ID())
+	}
 }
 
 func read(name string, number int, head object.Object, parts map[string]object.Object) (Record, error) {
@@ -258,7 +298,7 @@ func read(name string, number int, head object.Object, parts map[string]object.O
 		}
 		packed = append(packed, part...)
 	}
-	r, err := decode(packed, head.Annotation("slipway/sum"))
+	r, err := decode(packed, head.Annotation(sumKey))
 	if err != nil {
 		return r, err
 	}
@@ -271,6 +311,7 @@ func read(name string, number int, head object.Object, parts map[string]object.O
 		return r, fmt.Errorf("its status is %q", status)
 	}
 	r.Note = cmp.Or(head.Annotation(noteKey), r.Note)
+	r.early = head.Annotation(sumKey) == "" && r.Created == nil
 	return r, nil
 }
 

@@ -4,15 +4,22 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
+	"time"
 
 	"slipway/helpers/internal/kube"
 	"slipway/helpers/internal/object"
 )
 
-// controllersAnnotations are annotations that a controller sets and that are true of the object as it is
-// now, whatever it was before.
-var controllersAnnotations = []string{"deployment.kubernetes.io/revision", "pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"}
+// leavingLimit is how long what was there before may take to go, until it is made again.
+const leavingLimit = 60 * time.Second
+
+// controllersAnnotations are annotations that a controller sets and that are true of the
+// object as it is now, whatever it was before.
+var controllersAnnotations = []string{
+	"deployment.kubernetes.io/revision", "pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller",
+}
 
 // Revert makes an object what it was before the release changed it: before is the live
 // object of then, after what applying made of it, nil if that is not known. What others
@@ -22,16 +29,23 @@ func Revert(ctx context.Context, client *kube.Client, before, after object.Objec
 	if before == nil {
 		return fmt.Errorf("the cluster no longer knows its kind")
 	}
-	live, err := client.Read(ctx, before)
+	if before.At("metadata", "managedFields") == nil { // It is not known as it was, only as it was applied.
+		_, err := client.Apply(ctx, before.Bare(), kube.ApplyOptions{Force: true})
+		return err
+	}
+	live, err := settled(ctx, client, before)
 	if err != nil {
 		return err
 	}
 	if live == nil {
-		made, err := client.Create(ctx, before.Bare())
+		made, err := client.Create(ctx, withoutControllers(before.Bare()))
 		if err != nil {
 			return err
 		}
 		return setManagedFields(ctx, client, made, before)
+	}
+	if after != nil && live.UID() != after.UID() && live.UID() != before.UID() && live.Annotation(Key) != after.Annotation(Key) {
+		return fmt.Errorf("somebody made it anew meanwhile, and it stays as they made it")
 	}
 	if live.Version() != before.Version() || after == nil || after.UID() != live.UID() {
 		after = live
@@ -49,6 +63,23 @@ func Revert(ctx context.Context, client *kube.Client, before, after object.Objec
 	return setManagedFields(ctx, client, live, before)
 }
 
+// settled is the live object, nil when there is none, once it is not on its way out any
+// more.
+func settled(ctx context.Context, client *kube.Client, o object.Object) (object.Object, error) {
+	for start := time.Now(); ; {
+		live, err := client.Read(ctx, o)
+		if err != nil || live.Text("metadata", "deletionTimestamp") == "" {
+			return live, err
+		}
+		if time.Since(start) > leavingLimit {
+			return nil, fmt.Errorf("is still being deleted after %s", leavingLimit)
+		}
+		if !pause(ctx, leaseLooks) {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
 // relevant is the part of an object that is reverted.
 func relevant(o object.Object) object.Object {
 	o = o.Clone()
@@ -62,6 +93,10 @@ func relevant(o object.Object) object.Object {
 		delete(o, field)
 	}
 	o["metadata"] = metadata
+	return withoutControllers(o)
+}
+
+func withoutControllers(o object.Object) object.Object {
 	for _, key := range controllersAnnotations {
 		o.Delete("metadata", "annotations", key)
 	}
@@ -104,18 +139,22 @@ func replicasAreScaled(live object.Object) bool {
 }
 
 // setManagedFields gives the fields of a live object back to those who had set them
-// before. What was set through a subresource, such as status, belongs to controllers and
-// stays as it is.
+// before. What was set through a subresource other than scale, such as status, belongs to
+// controllers and stays as it is.
 func setManagedFields(ctx context.Context, client *kube.Client, live, before object.Object) error {
 	for range 10 {
 		var fields []any
+		given := []string{"", "scale"}
+		if replicasAreScaled(live) {
+			given = given[:1] // The number of pods is theirs who scaled since.
+		}
 		for _, entry := range before.List("metadata", "managedFields") {
-			if entry.Text("subresource") == "" {
+			if slices.Contains(given, entry.Text("subresource")) {
 				fields = append(fields, map[string]any(entry))
 			}
 		}
 		for _, entry := range live.List("metadata", "managedFields") {
-			if entry.Text("subresource") != "" {
+			if !slices.Contains(given, entry.Text("subresource")) {
 				fields = append(fields, map[string]any(entry))
 			}
 		}

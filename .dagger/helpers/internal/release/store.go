@@ -31,25 +31,36 @@ func (s Store) secret(number, part int) object.Object {
 // List are the records, oldest first; those that cannot be read have status
 // Unreadable.
 func (s Store) List(ctx context.Context) ([]Record, error) {
-	path, err := s.Client.Path(object.Object{
-		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"namespace": s.Client.Namespace()},
-	})
+	secrets, err := s.secrets(ctx, Key+"="+s.Name)
+	if err != nil {
+		return nil, fmt.Errorf("list the records of release %s: %w", s.Name, err)
+	}
+	return assemble(s.Name, secrets), nil
+}
+
+// secrets are those in the release's namespace that have a label.
+func (s Store) secrets(ctx context.Context, label string) ([]object.Object, error) {
+	head := object.Object{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"namespace": s.Client.Namespace()}}
+	path, err := s.Client.Path(head)
 	if err != nil {
 		return nil, err
 	}
 	var secrets []object.Object
-	query := url.Values{"labelSelector": {Key + "=" + s.Name}, "limit": {strconv.Itoa(pageSize)}}
+	query := url.Values{"labelSelector": {label}, "limit": {strconv.Itoa(pageSize)}}
 	for {
 		var page struct {
 			Metadata struct{ Continue string }
 			Items    []object.Object
 		}
 		if err := s.Client.Get(ctx, path+"?"+query.Encode(), &page); err != nil {
-			return nil, fmt.Errorf("list the records of release %s: %w", s.Name, err)
+			return nil, err
 		}
-		secrets = append(secrets, page.Items...)
+		for _, item := range page.Items {
+			item["apiVersion"], item["kind"] = head.Version(), head.Kind()
+			secrets = append(secrets, item)
+		}
 		if page.Metadata.Continue == "" {
-			return assemble(s.Name, secrets), nil
+			return secrets, nil
 		}
 		query.Set("continue", page.Metadata.Continue)
 	}
@@ -76,7 +87,7 @@ func (s Store) Save(ctx context.Context, r Record) error {
 			labels[partKey] = strconv.Itoa(i)
 		} else {
 			labels[statusKey] = r.Status
-			secret.Set(map[string]any{partKey: strconv.Itoa(len(parts)), "slipway/sum": sum, noteKey: r.Note}, "metadata", "annotations")
+			secret.Set(map[string]any{partKey: strconv.Itoa(len(parts)), sumKey: sum, noteKey: r.Note}, "metadata", "annotations")
 		}
 		secret.Set(labels, "metadata", "labels")
 		if _, err := s.Client.Apply(ctx, secret, kube.ApplyOptions{Force: true}); err != nil {
@@ -102,18 +113,46 @@ func (s Store) Mark(ctx context.Context, number int, status, note string) error 
 // Forget deletes a record. Its first part goes first: without it the others are not a
 // record.
 func (s Store) Forget(ctx context.Context, r Record) error {
-	parts := 1
-	if head, err := s.Client.Read(ctx, s.secret(r.Number, 0)); err == nil {
-		if n, err := strconv.Atoi(head.Annotation(partKey)); err == nil {
-			parts = n
-		}
+	head := s.secret(r.Number, 0)
+	err := s.Client.Delete(ctx, head, kube.DeleteOptions{Propagation: "Background"})
+	if err == nil {
+		err = s.deleteAll(ctx, numberKey+"="+strconv.Itoa(r.Number))
 	}
-	for i := range parts {
-		if err := s.Client.Delete(ctx, s.secret(r.Number, i), kube.DeleteOptions{Propagation: "Background"}); err != nil {
-			return fmt.Errorf("delete the record of release %d: %w", r.Number, err)
+	if err != nil {
+		return fmt.Errorf("delete the record of release %d: %w", r.Number, err)
+	}
+	return nil
+}
+
+// Clear deletes all records, and what is left of those that were damaged.
+func (s Store) Clear(ctx context.Context) error {
+	if err := s.deleteAll(ctx, Key+"="+s.Name); err != nil {
+		return fmt.Errorf("delete the records of release %s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// deleteAll deletes what there is of the release's records with a label.
+func (s Store) deleteAll(ctx context.Context, label string) error {
+	secrets, err := s.secrets(ctx, label)
+	if err != nil {
+		return err
+	}
+	for _, secret := range secrets {
+		if secret.Text("type") != secretType || secret.Label(Key) != s.Name {
+			continue
+		}
+		if err := s.Client.Delete(ctx, secret, kube.DeleteOptions{UID: secret.UID(), Propagation: "Background"}); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// Holds says whether a live object is part of a record, or the lease.
+func (s Store) Holds(live object.Object) bool {
+	lease := leaseObject(s.Client, s.Name)
+	return live.Label(Key) == s.Name && (live.Kind() == "Secret" && live.Text("type") == secretType || live.ID() == lease.ID())
 }
 
 // ServingSelector selects the records, in all namespaces, of releases of a name that
