@@ -87,7 +87,11 @@ func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
 		AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true})
 
 	dir := s.Source.Directory(path.Dir(s.browserModule()))
-	program := s.workspaceOf(dir).
+	workspace, err := s.workspace(ctx, testCaches, dir)
+	if err != nil {
+		return nil, err
+	}
+	program := workspace.
 		WithEnvVariable("CGO_ENABLED", "0").
 		WithExec([]string{"go", "test", "-c", "-o", "/out/browser.test", "."}).
 		File("/out/browser.test")
@@ -96,9 +100,10 @@ func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
 	}
 	tests := dag.Container().
 		WithFile("/browser.test", program).
-		WithMountedDirectory("/src", dir).
+		WithMountedDirectory("/src", dir, dagger.ContainerWithMountedDirectoryOpts{Owner: user + ":" + user}).
 		WithWorkdir("/src").
-		WithDirectory(screenshots, dag.Directory()).
+		WithDirectory(screenshots, dag.Directory(), dagger.ContainerWithDirectoryOpts{Owner: user + ":" + user}).
+		WithUser(user+":"+user).
 		WithEnvVariable("SCREENSHOTS", screenshots).
 		WithEnvVariable("BROWSER", fmt.Sprintf("http://chromium:%d", browserPort)).
 		WithServiceBinding("chromium", chromium)

@@ -106,31 +106,58 @@ func supported(ctx context.Context, platform dagger.Platform) (dagger.Platform, 
 	return "", fmt.Errorf("platform %q is not supported: use linux/amd64 or linux/arm64", platform)
 }
 
-// golang is the Go toolchain with its caches, without any source.
-func (s *Slipway) golang() *dagger.Container {
+// caches are Go's two caches for one purpose. What goes wrong in the containers of
+// one purpose cannot write where another reads.
+type caches string
+
+const (
+	buildCaches  caches = "build"   // of the programs that are published
+	testCaches   caches = "test"    // of test programs, for which C is compiled too
+	lintCaches   caches = "lint"    // golangci-lint obeys the source's configuration
+	helperCaches caches = "helpers" // of our own programs; no source is compiled with them
+)
+
+// golang is the Go toolchain with caches, without any source. It may compile a
+// source but must not run it: whoever writes to the caches has a say in what others
+// build. So go neither fetches the toolchain that a go.mod names nor asks a
+// version control system, whose configuration in the source may name programs.
+func (s *Slipway) golang(c caches) *dagger.Container {
 	return dag.Container().From(s.GoImage).
-		WithMountedCache("/go/pkg/mod", dag.CacheVolume("slipway-go-mod")).
-		WithMountedCache("/root/.cache/go-build", dag.CacheVolume("slipway-go-build")).
+		WithEnvVariable("GOTOOLCHAIN", "local").
+		WithEnvVariable("GOFLAGS", "-buildvcs=false").
+		WithMountedCache("/go/pkg/mod", dag.CacheVolume("slipway-"+string(c)+"-mod")).
+		WithMountedCache("/root/.cache/go-build", dag.CacheVolume("slipway-"+string(c)+"-build")).
 		WithWorkdir("/src")
 }
 
-// workspace is the toolchain with the module's dependencies downloaded and its
-// source in place, without its manifests: an edit there rebuilds nothing. Only
-// go.mod, go.sum and their like reach the download, so that an edit of the code
-// does not repeat it.
-func (s *Slipway) workspace() *dagger.Container {
-	return s.workspaceOf(s.Source.Filter(dagger.DirectoryFilterOpts{Exclude: []string{manifestsDir}}))
+// code is what is compiled and tested: the source without its manifests, so that
+// an edit there rebuilds nothing.
+func (s *Slipway) code() *dagger.Directory {
+	return s.Source.Filter(dagger.DirectoryFilterOpts{Exclude: []string{manifestsDir, ".git"}})
 }
 
-func (s *Slipway) workspaceOf(source *dagger.Directory) *dagger.Container {
-	download := s.golang().
-		WithMountedDirectory("/src", source.Filter(dagger.DirectoryFilterOpts{
+// workspace is the toolchain with the code in place and its dependencies
+// downloaded. Only go.mod, go.sum and their like reach the download, so that an
+// edit of the code does not repeat it.
+func (s *Slipway) workspace(ctx context.Context, c caches, code *dagger.Directory) (*dagger.Container, error) {
+	// These go writes itself, and through a link it would write into the caches.
+	for _, name := range []string{"go.mod", "go.sum", "go.work.sum"} {
+		link, err := code.Exists(ctx, name, dagger.DirectoryExistsOpts{
+			ExpectedType: dagger.ExistsTypeSymlinkType, DoNotFollowSymlinks: true,
+		})
+		if err != nil {
+			return nil, err
+		}
+		if link {
+			return nil, fmt.Errorf("%s in the source is a symbolic link: put the file itself there", name)
+		}
+	}
+	download := s.golang(c).
+		WithMountedDirectory("/src", code.Filter(dagger.DirectoryFilterOpts{
 			Include: []string{"go.*", "**/go.mod", "**/go.sum"},
 		})).
 		WithExec([]string{"go", "mod", "download"})
-	return download.WithMountedDirectory("/src", source.Filter(dagger.DirectoryFilterOpts{
-		Exclude: []string{".git"},
-	}))
+	return download.WithMountedDirectory("/src", code), nil
 }
 
 // compile returns the package's executable and what it is stamped with. It builds
@@ -144,14 +171,18 @@ func (s *Slipway) compile(ctx context.Context, platform dagger.Platform) (*dagge
 	if err != nil {
 		return nil, stamp{}, err
 	}
+	workspace, err := s.workspace(ctx, buildCaches, s.code())
+	if err != nil {
+		return nil, stamp{}, err
+	}
 	_, arch, _ := strings.Cut(string(platform), "/")
-	out := s.workspace().
+	out := workspace.
 		WithEnvVariable("CGO_ENABLED", "0").
 		WithEnvVariable("GOOS", "linux").
 		WithEnvVariable("GOARCH", arch).
 		WithDirectory("/out", dag.Directory()).
 		WithExec([]string{
-			"go", "build", "-trimpath", "-buildvcs=false",
+			"go", "build", "-trimpath",
 			"-tags", strings.Join(s.Tags, ","),
 			"-ldflags", "-s -w -X main.version=" + st.version + " -X main.revision=" + st.revision,
 			"-o", "/out/", s.Package,
@@ -159,22 +190,22 @@ func (s *Slipway) compile(ctx context.Context, platform dagger.Platform) (*dagge
 		Directory("/out")
 	names, err := out.Entries(ctx)
 	if err != nil {
-		return nil, stamp{}, cmp.Or(s.noMain(ctx), execCause(err))
+		return nil, stamp{}, cmp.Or(s.noMain(ctx, workspace), execCause(err))
 	}
 	if len(names) == 0 {
-		return nil, stamp{}, s.noMain(ctx)
+		return nil, stamp{}, s.noMain(ctx, workspace)
 	}
 	return out.File(names[0]), st, nil
 }
 
 // noMain says what is wrong with source and package path, or returns nil if
 // both are right and only the code is not.
-func (s *Slipway) noMain(ctx context.Context) error {
+func (s *Slipway) noMain(ctx context.Context, workspace *dagger.Container) error {
 	if there, err := s.Source.Exists(ctx, "go.mod"); err == nil && !there {
 		return errors.New("there is no go.mod in the source: give --source the directory that holds it")
 	}
 	list := func(format, packages string) (string, error) {
-		out, err := s.workspace().
+		out, err := workspace.
 			WithExec([]string{"go", "list", "-e", "-find", "-f", format, packages},
 				dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
 			Stdout(ctx)

@@ -19,12 +19,17 @@ const golangciLint = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.
 //
 // +check
 func (s *Slipway) Lint(ctx context.Context) (string, error) {
-	linter := s.golang().
+	linter := s.golang(helperCaches).
+		// Without cgo it cannot load the plugins that a .golangci.yml may name.
 		WithEnvVariable("CGO_ENABLED", "0").
 		WithEnvVariable("GOBIN", "/usr/local/bin").
 		WithExec([]string{"go", "install", golangciLint}).
 		File("/usr/local/bin/golangci-lint")
-	out, err := s.workspace().
+	workspace, err := s.workspace(ctx, lintCaches, s.code())
+	if err != nil {
+		return "", err
+	}
+	out, err := workspace.
 		WithMountedFile("/usr/local/bin/golangci-lint", linter).
 		WithMountedCache("/root/.cache/golangci-lint", dag.CacheVolume("slipway-golangci-lint")).
 		WithExec([]string{"golangci-lint", "run", "--build-tags", strings.Join(s.Tags, ","), "./..."}).

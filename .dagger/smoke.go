@@ -80,10 +80,10 @@ func (s *Slipway) helper(name string) *dagger.File {
 	// An edit of a test compiles nothing.
 	source := dag.Directory().WithDirectory("/", dag.CurrentModule().Source().Directory("helpers"),
 		dagger.DirectoryWithDirectoryOpts{Exclude: []string{"**/*_test.go", "**/testdata"}})
-	return s.golang().
+	return s.golang(helperCaches).
 		WithMountedDirectory("/src", source).
 		WithEnvVariable("CGO_ENABLED", "0").
-		WithExec([]string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", "/out/", "./cmd/" + name}).
+		WithExec([]string{"go", "build", "-trimpath", "-ldflags", "-s -w", "-o", "/out/", "./cmd/" + name}).
 		File("/out/" + name)
 }
 

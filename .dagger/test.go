@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
+
+	"dagger/slipway/internal/dagger"
 )
 
 // Run the unit tests and then the smoke tests.
@@ -26,14 +29,66 @@ func (s *Slipway) Test(ctx context.Context) (string, error) {
 // Run the Go tests of the whole module.
 //
 // With the race detector, in shuffled order and with coverage; returns what go
-// test says.
+// test says. If a package does not compile or go vet objects to it, that is the
+// error, and no test runs.
+//
+// The tests are compiled in one container and run in another: as user 65532, who
+// may write to the source, $HOME and $TMPDIR, and without any of the caches that
+// builds and later tests read. A test that calls the go tool finds it, but no
+// module in its cache.
 //
 //	dagger call unit
 //
 // +check
 func (s *Slipway) Unit(ctx context.Context) (string, error) {
-	out, err := s.workspace().
-		WithExec([]string{"go", "test", "-race", "-shuffle=on", "-cover", "-tags", strings.Join(s.Tags, ","), "./..."}).
+	workspace, err := s.workspace(ctx, testCaches, s.code())
+	if err != nil {
+		return "", err
+	}
+	helper := s.helper("unit")
+	compiled := workspace.
+		WithMountedFile("/unit", helper).
+		WithDirectory("/tests", dag.Directory()).
+		WithExec([]string{
+			"go", "test", "-exec", "/unit record /tests",
+			"-race", "-shuffle=on", "-cover", "-tags", strings.Join(s.Tags, ","), "./...",
+		})
+	report, err := compiled.Stdout(ctx)
+	if err != nil {
+		return "", notCompiled(err)
+	}
+	home := dag.Directory().WithNewDirectory("tmp", dagger.DirectoryWithNewDirectoryOpts{Permissions: 0o700})
+	owned := dagger.ContainerWithMountedDirectoryOpts{Owner: user + ":" + user}
+	out, err := dag.Container().From(s.GoImage).
+		WithEnvVariable("GOTOOLCHAIN", "local").
+		WithNewFile("/etc/passwd", passwd).
+		WithNewFile("/etc/group", group).
+		WithMountedDirectory("/home/nonroot", home, owned).
+		WithEnvVariable("HOME", "/home/nonroot").
+		WithEnvVariable("TMPDIR", "/home/nonroot/tmp").
+		WithMountedDirectory("/src", s.code(), owned).
+		WithMountedDirectory("/tests", compiled.Directory("/tests")).
+		WithMountedFile("/unit", helper).
+		WithNewFile("/report", report).
+		WithUser(user + ":" + user).
+		WithWorkdir("/src").
+		WithExec([]string{"/unit", "replay", "/tests", "/report"}).
 		Stdout(ctx)
 	return out, execCause(err)
+}
+
+// notCompiled is what go test says of packages that it could not compile, without
+// the others, which it calls ok although they have only been recorded.
+func notCompiled(err error) error {
+	var exec *dagger.ExecError
+	if !errors.As(err, &exec) {
+		return err
+	}
+	var said strings.Builder
+	for line := range strings.Lines(execCause(err).Error()) {
+		if !strings.HasPrefix(line, "ok  \t") {
+			said.WriteString(line)
+		}
+	}
+	return errors.New(said.String())
 }

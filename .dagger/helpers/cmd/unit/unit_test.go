@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// recordings keeps a shell script for each build path, as if go test had made it.
+func recordings(t *testing.T, scripts map[string]string, args ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for pkg, script := range scripts {
+		program := filepath.Join(t.TempDir(), "program")
+		if err := os.WriteFile(program, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := keep(recording(dir, pkg), program, call{Dir: t.TempDir(), Args: args}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func report(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "report")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+var seconds = regexp.MustCompile(`\d+\.\d{3}s`)
+
+func TestReplay(t *testing.T) {
+	tests := []struct {
+		name    string
+		scripts map[string]string
+		report  string
+		want    string
+		failed  bool
+	}{
+		{
+			name: "as go test prints it, in its order",
+			scripts: map[string]string{
+				"a.test": "sleep 0.2; echo PASS; echo 'coverage: 91.5% of statements'",
+				"b":      "echo 'coverage: of no interest'; echo PASS; echo 'coverage: [no statements]'",
+				"c.test": "echo 'testing: warning: no tests to run'; echo PASS",
+			},
+			report: "ok  \ta\t0.001s\n?   \tnone\t[no test files]\nok  \tb\t0.001s\n\tbare\t\tcoverage: 0.0% of statements\nok  \tc\t0.001s\n",
+			want: "ok  \ta\tT\tcoverage: 91.5% of statements\n?   \tnone\t[no test files]\nok  \tb\tT\tcoverage: [no statements]\n" +
+				"\tbare\t\tcoverage: 0.0% of statements\nok  \tc\tT [no tests to run]\n",
+		},
+		{
+			name:    "a failure with both outputs, and the rest all the same",
+			scripts: map[string]string{"a.test": "echo out; echo err >&2; printf half; exit 1", "b.test": "echo PASS"},
+			report:  "ok  \ta\t0.001s\nok  \tb\t0.001s\n",
+			want:    "out\nerr\nhalf\nFAIL\ta\tT\nok  \tb\tT\n",
+			failed:  true,
+		},
+		{
+			name:    "a failure without a word",
+			scripts: map[string]string{"a.test": "exit 3", "b.test": "echo begun; kill -9 $$"},
+			report:  "ok  \ta\t0.001s\nok  \tb\t0.001s\n",
+			want:    "exit status 3\nFAIL\ta\tT\nbegun\nsignal: killed\nFAIL\tb\tT\n",
+			failed:  true,
+		},
+		{
+			name:    "the .test of one package is not another package",
+			scripts: map[string]string{"a.test": "echo 'coverage: 1%'", "a.test.test": "echo 'coverage: 2%'"},
+			report:  "ok  \ta\t0.001s\nok  \ta.test\t0.001s\n",
+			want:    "ok  \ta\tT\tcoverage: 1%\nok  \ta.test\tT\tcoverage: 2%\n",
+		},
+		{name: "no package", report: "", want: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var out bytes.Buffer
+			err := replay(&out, recordings(t, tt.scripts), report(t, tt.report))
+			if got := seconds.ReplaceAllString(out.String(), "T"); got != tt.want {
+				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+			}
+			if tt.failed != errors.Is(err, errFailed) || !tt.failed && err != nil {
+				t.Errorf("got error %v, want failed: %v", err, tt.failed)
+			}
+		})
+	}
+}
+
+// What go test compiled and nobody kept would else be taken for tested.
+func TestReplayNotRecorded(t *testing.T) {
+	var out bytes.Buffer
+	err := replay(&out, t.TempDir(), report(t, "ok  \ta\t0.001s\n"))
+	if !errors.Is(err, errFailed) || !strings.HasSuffix(out.String(), "FAIL\ta [not recorded]\n") {
+		t.Errorf("got %q, %v", out.String(), err)
+	}
+}
+
+func TestRunsWhereAndHowGoTestWould(t *testing.T) {
+	dir := recordings(t, map[string]string{"a.test": `pwd; echo "$PWD $*"; test -d "$GOCOVERDIR" && echo there; exit 1`},
+		"-test.paniconexit0", "-test.gocoverdir=/gone/with/the/build", "-test.timeout=10m0s", "-test.shuffle=on")
+	_, c, err := recorded(dir, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := test(dir, "a")
+	lines := strings.Split(r.text, "\n")
+	call := regexp.MustCompile("^" + c.Dir + ` -test\.paniconexit0 -test\.gocoverdir=\S+ -test\.timeout=10m0s -test\.shuffle=on$`)
+	if lines[0] != c.Dir || !call.MatchString(lines[1]) || strings.Contains(lines[1], "/gone/") || lines[2] != "there" {
+		t.Errorf("got\n%s", r.text)
+	}
+}
+
+func TestJudgeTime(t *testing.T) {
+	if got := judge("a", []byte("PASS\n"), nil, 1234567*time.Microsecond).text; got != "ok  \ta\t1.235s\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// This test program stands for one that go test made.
+func TestRecord(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, work := t.TempDir(), t.TempDir()
+	t.Chdir(work)
+	if err := record(dir, self, []string{"-test.run=^$", "-test.v"}); err != nil {
+		t.Fatal(err)
+	}
+	from, c, err := recorded(dir, "slipway/helpers/cmd/unit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Dir != work || strings.Join(c.Args, " ") != "-test.run=^$ -test.v" {
+		t.Errorf("got %+v", c)
+	}
+	if out, err := run(filepath.Join(from, programFile), c); err != nil || !strings.Contains(string(out), "PASS") {
+		t.Errorf("the recorded program says %q, %v", out, err)
+	}
+	if err := record(dir, self, nil); !errors.Is(err, os.ErrExist) {
+		t.Errorf("a second recording of the package: got %v, want a refusal", err)
+	}
+}
+
+func TestRecordNoProgram(t *testing.T) {
+	if err := record(t.TempDir(), report(t, "text"), nil); err == nil {
+		t.Error("a text was recorded as a test program")
+	}
+}
