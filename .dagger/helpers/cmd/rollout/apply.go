@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,27 +44,13 @@ func (s *session) carryOut(ctx context.Context, p *plan, w *watcher, r release.R
 				return "", err
 			}
 		}
-		batch := p.inPhase(now)
-		if len(batch) == 0 {
-			continue
-		}
-		if now == phaseAfter {
+		if now == phaseAfter && len(p.inPhase(now)) > 0 {
 			if err := s.awaitSteady(ctx, w, p, true); err != nil {
 				return "", err
 			}
 		}
-		if err := s.applyAll(ctx, p, batch); err != nil {
+		if err := s.carryOutPhase(ctx, p, w, now); err != nil {
 			return "", err
-		}
-		if now == phaseDefinitions || now == phaseBefore {
-			if err := s.await(ctx, w, p); err != nil {
-				return "", err
-			}
-		}
-		if now == phaseDefinitions {
-			if err := s.learnKinds(ctx, p); err != nil {
-				return "", err
-			}
 		}
 	}
 	s.say("applied %d objects", len(p.changes))
@@ -83,8 +70,40 @@ func (s *session) carryOut(ctx context.Context, p *plan, w *watcher, r release.R
 	return answers, err
 }
 
+// carryOutPhase applies what belongs to a phase. Others depend on definitions and hooks, so
+// these are waited for; hooks come in the order of their weights.
+func (s *session) carryOutPhase(ctx context.Context, p *plan, w *watcher, now phase) error {
+	left := p.inPhase(now)
+	waits := now == phaseDefinitions || now == phaseBefore || now == phaseAfter
+	for len(left) > 0 {
+		batch := left
+		if now != phaseDefinitions && waits {
+			first := weightOf(left[0].wanted)
+			batch = slices.DeleteFunc(slices.Clone(left), func(ch *change) bool { return weightOf(ch.wanted) != first })
+		}
+		left = left[len(batch):]
+		if err := s.applyAll(ctx, p, batch); err != nil {
+			return err
+		}
+		if waits {
+			if err := s.await(ctx, w, &plan{changes: batch}); err != nil {
+				return err
+			}
+		}
+		if now == phaseDefinitions {
+			if err := s.learnKinds(ctx, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// inPhase are the changes of a phase, in the order of their weights.
 func (p *plan) inPhase(now phase) []*change {
-	return slices.DeleteFunc(slices.Clone(p.changes), func(ch *change) bool { return phaseOf(ch.wanted) != now })
+	all := slices.DeleteFunc(slices.Clone(p.changes), func(ch *change) bool { return phaseOf(ch.wanted) != now })
+	slices.SortStableFunc(all, func(a, b *change) int { return cmp.Compare(weightOf(a.wanted), weightOf(b.wanted)) })
+	return all
 }
 
 func autoscalers(objects []object.Object) []object.Object {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -14,235 +15,19 @@ import (
 )
 
 const (
-	// readinessSteady is how long all workloads must have been ready, so that one look at
-	// a workload that flaps is not taken for the truth. Without a readiness probe a
-	// container counts as ready as soon as it has started, and may end a moment later.
+	// readinessSteady is how long all workloads must have been ready, startedSteady how
+	// long each of their containers must have run, so that one look at a workload that
+	// flaps is not taken for the truth: many a program ends a moment after it was ready,
+	// and many a controller looks at a new resource a moment after it was there.
 	readinessSteady = 1 * time.Second
-	unprobedSteady  = 5 * time.Second
-	restartedSteady = 10 * time.Second
+	startedSteady   = 5 * time.Second
+	restartedSteady = 10 * time.Second // readinessSteady for a workload that has crashed
 
 	awaitLook   = time.Second            // between two looks when nothing is reported
 	awaitGather = 100 * time.Millisecond // changes that come together are looked at together
 	syncLimit   = 15 * time.Second       // for the first list of each kind
 	nodesLook   = 5 * time.Second
 )
-
-var (
-	podType   = object.Type{Version: "v1", Kind: "Pod"}
-	eventType = object.Type{Version: "v1", Kind: "Event"}
-	setType   = object.Type{Version: "apps/v1", Kind: "ReplicaSet"}
-	nodeType  = object.Type{Version: "v1", Kind: "Node"}
-)
-
-// place is one kind in one namespace.
-type place struct {
-	kind      object.Type
-	namespace string
-}
-
-// watcher follows the workloads of a release, their pods and events: one list and watch
-// for each kind in a namespace.
-type watcher struct {
-	session  *session
-	mirrors  map[place]*kube.Mirror
-	changed  chan struct{}
-	baseline map[object.ID]health.Baseline
-	watch    health.Watch
-	others   map[object.ID]object.Object // as last read: what is waited for and is no workload
-
-	waiting   map[object.ID]bool // another workload was still coming up at the last look
-	nodesDown map[string]bool
-	nodesSeen time.Time
-	unblocked map[string]bool // uid of a pod that was deleted
-	said      map[object.ID]string
-	saidAt    map[object.ID]time.Time
-	noted     map[string]bool
-	started   time.Time
-	ready     time.Time // since when everything has been ready, zero if it is not
-}
-
-// watchAll begins to follow the objects, and notes what is wrong with them now: that is
-// not held against a release which is yet to be applied.
-func (s *session) watchAll(ctx context.Context, objects []object.Object) (*watcher, error) {
-	w := &watcher{
-		session: s, mirrors: map[place]*kube.Mirror{}, changed: make(chan struct{}, 1), baseline: map[object.ID]health.Baseline{},
-		others: map[object.ID]object.Object{}, unblocked: map[string]bool{}, said: map[object.ID]string{}, saidAt: map[object.ID]time.Time{},
-		waiting: map[object.ID]bool{}, noted: map[string]bool{}, started: time.Now(),
-	}
-	for _, o := range objects {
-		if o.IsWorkload() {
-			w.follow(ctx, place{o.Type(), o.Namespace()})
-			w.follow(ctx, place{podType, o.Namespace()})
-			w.follow(ctx, place{eventType, o.Namespace()})
-			if o.Kind() == "Deployment" {
-				w.follow(ctx, place{setType, o.Namespace()})
-			}
-		}
-	}
-	for start := time.Now(); ; {
-		waiting := false
-		for at, m := range w.mirrors {
-			if err := m.Err(); err != nil && at.kind != eventType {
-				return nil, fmt.Errorf("watch %s in namespace %s: %w", at.kind.Kind, at.namespace, err)
-			}
-			waiting = waiting || !m.Synced() && m.Err() == nil
-		}
-		if !waiting {
-			break
-		}
-		if time.Since(start) > syncLimit {
-			return nil, fmt.Errorf("the API server did not list the release's pods within %s", syncLimit)
-		}
-		if !pause(ctx, 10*time.Millisecond) {
-			return nil, context.Cause(ctx)
-		}
-	}
-	for _, o := range objects {
-		if o.IsWorkload() {
-			w.baseline[o.ID()] = health.TakeBaseline(w.snapshot(o, nil))
-		} else if live, err := s.readIfServed(ctx, o); err == nil && waitsFor(o) {
-			w.baseline[o.ID()] = health.TakeBaseline(health.Snapshot{Wanted: o, Object: live})
-		}
-	}
-	return w, nil
-}
-
-// readIfServed is the live object, nil when there is none or its kind is not known yet.
-func (s *session) readIfServed(ctx context.Context, o object.Object) (object.Object, error) {
-	if _, known := s.client.Resource(o.Type()); !known {
-		return nil, nil
-	}
-	return s.client.Read(ctx, o)
-}
-
-func (w *watcher) follow(ctx context.Context, at place) {
-	if w.mirrors[at] != nil {
-		return
-	}
-	m := w.session.client.Watch(ctx, at.kind, at.namespace, url.Values{})
-	w.mirrors[at] = m
-	go func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-m.Changed():
-				select {
-				case w.changed <- struct{}{}:
-				default:
-				}
-			}
-		}
-	}()
-}
-
-func (w *watcher) items(kind object.Type, namespace string) []object.Object {
-	if m := w.mirrors[place{kind, namespace}]; m != nil {
-		return m.Items()
-	}
-	return nil
-}
-
-// waitsFor says whether an object that is no workload has a state worth waiting for.
-func waitsFor(o object.Object) bool {
-	switch o.Kind() {
-	case "CustomResourceDefinition", "APIService", "PersistentVolumeClaim", "Service":
-		return true
-	}
-	return isCustom(o)
-}
-
-// look is one moment of all that is followed in a namespace.
-type look struct {
-	pods   map[string][]object.Object // by the uid of their controller
-	sets   map[string][]object.Object
-	events []object.Object
-	live   map[object.ID]object.Object
-	leave  bool // some pod is being deleted
-}
-
-func (w *watcher) look(namespace string) *look {
-	l := &look{pods: map[string][]object.Object{}, sets: map[string][]object.Object{}, live: map[object.ID]object.Object{}}
-	for _, p := range w.items(podType, namespace) {
-		l.pods[controller(p)] = append(l.pods[controller(p)], p)
-		l.leave = l.leave || p.Text("metadata", "deletionTimestamp") != ""
-	}
-	for _, set := range w.items(setType, namespace) {
-		l.sets[controller(set)] = append(l.sets[controller(set)], set)
-	}
-	l.events = w.items(eventType, namespace)
-	for at := range w.mirrors {
-		if at.namespace == namespace && at.kind != eventType {
-			for _, o := range w.items(at.kind, namespace) {
-				l.live[o.ID()] = o
-			}
-		}
-	}
-	return l
-}
-
-// controller is the uid of the object that made o, "" if none did.
-func controller(o object.Object) string {
-	for _, ref := range o.List("metadata", "ownerReferences") {
-		if ref.Bool("controller") {
-			return ref.Text("uid")
-		}
-	}
-	return ""
-}
-
-// snapshot is what is known of a workload. applied is what applying it returned: until
-// that has been reported, the state is that of before.
-func (w *watcher) snapshot(o, applied object.Object) health.Snapshot {
-	return w.snapshotIn(w.look(o.Namespace()), o, applied)
-}
-
-func (w *watcher) snapshotIn(l *look, o, applied object.Object) health.Snapshot {
-	s := health.Snapshot{Wanted: o, Object: l.live[o.ID()], NodesDown: w.nodesDown, Leaving: l.leave}
-	if applied != nil {
-		if s.Object == nil {
-			if gone := w.mirrors[place{o.Type(), o.Namespace()}].Gone(applied.UID()); gone != nil {
-				s.Object, s.Gone = gone, true
-			} else {
-				s.Object = applied // not reported yet
-			}
-		} else if isOlder(s.Object, applied) {
-			s.Object = applied
-		}
-	}
-	if s.Object == nil {
-		return s
-	}
-	names := map[string]bool{s.Object.Name(): true}
-	s.Sets = l.sets[s.Object.UID()]
-	s.Pods = slices.Clone(l.pods[s.Object.UID()])
-	for _, set := range s.Sets {
-		s.Pods = append(s.Pods, l.pods[set.UID()]...)
-		names[set.Name()] = true
-	}
-	if s.Object.Kind() == "Pod" {
-		s.Pods = []object.Object{s.Object}
-	}
-	for _, p := range s.Pods {
-		names[p.Name()] = true
-	}
-	for _, e := range l.events {
-		if names[e.Text("involvedObject", "name")] {
-			s.Events = append(s.Events, e)
-		}
-	}
-	return s
-}
-
-// isOlder says whether a live object as last reported is not yet what was applied.
-func isOlder(reported, applied object.Object) bool {
-	if reported.UID() != applied.UID() {
-		return true
-	}
-	was, _ := reported.Int("metadata", "generation")
-	is, _ := applied.Int("metadata", "generation")
-	return was < is
-}
 
 // await waits until everything that has been applied is ready. It ends early on what
 // cannot heal. The error is a *failure where the release is to blame.
@@ -258,34 +43,28 @@ func (s *session) awaitSteady(ctx context.Context, w *watcher, p *plan, steady b
 		if err != nil {
 			return err
 		}
-		done, needed := true, time.Duration(0)
+		done := true
 		for _, st := range states {
 			w.report(st)
 			done = done && st.Done
-			needed = max(needed, steadiness(st))
 			if err := w.unblock(ctx, st); err != nil {
 				return err
 			}
 		}
+		left := w.unsettled(states, done)
 		if !done {
-			w.ready = time.Time{}
 			if f := w.expired(ctx, states); f != nil {
 				return f
 			}
-		} else {
-			if w.ready.IsZero() {
-				w.ready = time.Now()
-			}
-			if !steady || time.Since(w.ready) >= needed {
-				return nil
-			}
+		} else if !steady || left <= 0 {
+			return nil
 		}
 		if time.Since(start) > s.limit && (!done || time.Since(start) > s.limit+restartedSteady) {
 			return w.timedOut(ctx, states, s.limit)
 		}
 		next := awaitLook
 		if done {
-			next = min(next, max(needed-time.Since(w.ready), awaitGather))
+			next = min(next, max(left, awaitGather))
 		}
 		select {
 		case <-ctx.Done():
@@ -315,6 +94,9 @@ func (w *watcher) states(ctx context.Context, p *plan) ([]state, error) {
 	w.lookAtNodes(ctx, p)
 	looks := map[string]*look{}
 	var snapshots []health.Snapshot
+	if err := w.readOthers(ctx, p); err != nil {
+		return nil, err
+	}
 	for _, ch := range p.changes {
 		if ch.applied == nil {
 			continue
@@ -327,11 +109,7 @@ func (w *watcher) states(ctx context.Context, p *plan) ([]state, error) {
 			}
 			snapshots = append(snapshots, w.snapshotIn(looks[o.Namespace()], o, ch.applied))
 		case waitsFor(o):
-			live, err := w.readWaiting(ctx, ch)
-			if err != nil {
-				return nil, err
-			}
-			snapshots = append(snapshots, health.Snapshot{Wanted: o, Object: live, Mounted: isMounted(o, p)})
+			snapshots = append(snapshots, health.Snapshot{Wanted: o, Object: w.others[o.ID()], Mounted: isMounted(o, p)})
 		}
 	}
 	all := make([]state, len(snapshots))
@@ -356,24 +134,31 @@ func (w *watcher) states(ctx context.Context, p *plan) ([]state, error) {
 	return all, nil
 }
 
-// readWaiting is the live state of an object that is no workload. One that is ready is
-// not read again.
-func (w *watcher) readWaiting(ctx context.Context, ch *change) (object.Object, error) {
-	id := ch.wanted.ID()
-	last := w.others[id]
-	if last == nil {
-		last = ch.applied
+// readOthers reads what is no workload again, unless it is ready for good.
+func (w *watcher) readOthers(ctx context.Context, p *plan) error {
+	var due []object.Object
+	for _, ch := range p.changes {
+		id := ch.wanted.ID()
+		if ch.applied == nil || ch.wanted.IsWorkload() || !waitsFor(ch.wanted) {
+			continue
+		}
+		if w.others[id] == nil {
+			w.others[id] = ch.applied
+		}
+		st := health.Judge(health.Snapshot{Wanted: ch.wanted, Object: w.others[id], Mounted: true}, w.baseline[id])
+		if (!st.Done || len(st.Starts) > 0) && time.Since(w.readAt[id]) > awaitLook/2 {
+			due = append(due, ch.wanted)
+		}
 	}
-	if health.Judge(health.Snapshot{Wanted: ch.wanted, Object: last, Mounted: true}, w.baseline[id]).Done {
-		w.others[id] = last
-		return last, nil
+	lives := make([]object.Object, len(due))
+	errs := kube.Each(due, parallel, func(i int, o object.Object) (err error) {
+		lives[i], err = w.session.client.Read(ctx, o)
+		return err
+	})
+	for i, o := range due {
+		w.others[o.ID()], w.readAt[o.ID()] = lives[i], time.Now()
 	}
-	live, err := w.session.client.Read(ctx, ch.wanted)
-	if err != nil {
-		return nil, err
-	}
-	w.others[id] = live
-	return live, nil
+	return errors.Join(errs...)
 }
 
 // isMounted says whether some workload of the release mounts a claim.
@@ -405,20 +190,41 @@ func (w *watcher) lookAtNodes(ctx context.Context, p *plan) {
 	}
 }
 
-// steadiness is how long an object must stay ready.
-func steadiness(st state) time.Duration {
-	if !st.object.IsWorkload() || isRun(st.object) || st.Unasked {
-		return 0
+// unsettled is how long everything must stay as it is before it can be taken for the truth.
+func (w *watcher) unsettled(states []state, done bool) time.Duration {
+	now := time.Now()
+	if !done {
+		w.ready = time.Time{}
+	} else if w.ready.IsZero() {
+		w.ready = now
 	}
-	if st.Restarted > 0 {
-		return restartedSteady
-	}
-	for _, ctr := range st.object.Containers() {
-		if ctr.Runs() && ctr.At("readinessProbe") == nil {
-			return unprobedSteady
+	settled := now
+	for _, st := range states {
+		if isRun(st.object) || st.Unasked {
+			continue
+		}
+		if st.object.IsWorkload() {
+			steady := readinessSteady
+			if st.Restarted > 0 {
+				steady = restartedSteady
+			}
+			settled = latest(settled, w.ready.Add(steady))
+		}
+		for _, start := range st.Starts {
+			if w.starts[start].IsZero() {
+				w.starts[start] = now
+			}
+			settled = latest(settled, w.starts[start].Add(startedSteady))
 		}
 	}
-	return readinessSteady
+	return settled.Sub(now)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // report says what has changed, at first often and later rarely, so that the log of a
@@ -491,7 +297,9 @@ func (w *watcher) hasCome(ctx context.Context, f health.Fault) bool {
 	if f.Missing == nil || w.noted[f.Subject] {
 		return false
 	}
-	o := object.Object{"apiVersion": "v1", "kind": f.Missing.Kind, "metadata": map[string]any{"name": f.Missing.Name, "namespace": f.Missing.Namespace}}
+	o := object.Object{"apiVersion": "v1", "kind": f.Missing.Kind}
+	o.Set(f.Missing.Name, "metadata", "name")
+	o.Set(f.Missing.Namespace, "metadata", "namespace")
 	live, err := w.session.client.Read(ctx, o)
 	if err != nil || live == nil || f.Key != "" && live.At("data", f.Key) == nil && live.At("binaryData", f.Key) == nil {
 		return false
@@ -501,18 +309,25 @@ func (w *watcher) hasCome(ctx context.Context, f health.Fault) bool {
 	return true
 }
 
+// timedOut is the failure of what is not ready in time: the evidence is about the first.
 func (w *watcher) timedOut(ctx context.Context, states []state, limit time.Duration) error {
-	for _, st := range states {
-		if !st.Done {
-			text := strings.Join(append([]string{st.Text}, st.Worst...), "; ")
-			return &failure{
-				cause:  fmt.Sprintf("%s was not rolled out within %s: %s", st.object, limit, text),
-				advice: "see why it is not ready, or allow more time with --timeout",
-				detail: w.session.evidence(ctx, w, st),
-			}
-		}
+	late := slices.DeleteFunc(slices.Clone(states), func(st state) bool { return st.Done })
+	if len(late) == 0 {
+		return &failure{cause: fmt.Sprintf("the release did not stay ready within %s", limit), advice: "see why its pods restart"}
 	}
-	return &failure{cause: fmt.Sprintf("the release did not stay ready within %s", limit), advice: "see why its pods restart"}
+	var texts []string
+	for _, st := range late[:min(len(late), 3)] {
+		text := strings.Join(append([]string{st.Text}, st.Worst...), "; ")
+		texts = append(texts, fmt.Sprintf("%s was not rolled out within %s: %s", st.object, limit, text))
+	}
+	if len(late) > len(texts) {
+		texts = append(texts, fmt.Sprintf("%d more", len(late)-len(texts)))
+	}
+	return &failure{
+		cause:  strings.Join(texts, "; "),
+		advice: "see why it is not ready, or allow more time with --timeout",
+		detail: w.session.evidence(ctx, w, late[0]),
+	}
 }
 
 func labelQuery(labels map[string]string) url.Values {

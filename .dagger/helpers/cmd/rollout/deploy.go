@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"slipway/helpers/internal/kube"
 	"slipway/helpers/internal/object"
 	"slipway/helpers/internal/release"
 )
@@ -36,7 +37,7 @@ func (s *session) deploy(ctx context.Context) error {
 	return s.locked(ctx, func(ctx context.Context) error {
 		records, err := s.store.List(ctx)
 		if err != nil {
-			return err
+			return s.abandon(ctx, state, err)
 		}
 		p, err := s.makePlan(ctx, objects, records)
 		if err != nil {
@@ -49,9 +50,13 @@ func (s *session) deploy(ctx context.Context) error {
 		if _, err := s.printDifferences(s.progress, p); err != nil {
 			return err
 		}
-		return s.roll(ctx, p, release.Record{
+		r, w, err := s.beginRelease(ctx, p, release.Record{
 			Image: s.Image, Revision: s.Revision, Version: s.Version, Smoke: s.Smoke, Port: s.Port,
 		})
+		if err != nil {
+			return s.abandon(ctx, state, err)
+		}
+		return s.roll(ctx, p, w, r)
 	})
 }
 
@@ -84,7 +89,7 @@ func (s *session) locked(ctx context.Context, do func(ctx context.Context) error
 	if err != nil {
 		return err
 	}
-	defer lease.Unlock(ctx)
+	defer lease.Unlock(context.WithoutCancel(ctx)) // An interrupt ends the work, and gives the lease back all the same.
 	return do(held)
 }
 
@@ -100,45 +105,41 @@ func (s *session) abandon(ctx context.Context, before namespaceState, why error)
 	return errors.Join(why, err)
 }
 
-// roll makes r the next release: the cluster ends up serving it, or as it was.
-func (s *session) roll(ctx context.Context, p *plan, r release.Record) error {
+// beginRelease notes what is about to happen, before the first object is applied, and
+// begins to watch.
+func (s *session) beginRelease(ctx context.Context, p *plan, r release.Record) (release.Record, *watcher, error) {
 	for _, old := range release.Interrupted(p.records) {
 		s.say("release %d was interrupted: going on from there", old.Number)
 	}
 	r = p.next(r)
 	w, err := s.watchAll(ctx, p.objects())
 	if err != nil {
-		return err
+		return r, nil, err
 	}
-	if err := s.store.Save(ctx, r); err != nil {
-		return err
-	}
+	return r, w, s.store.Save(ctx, r)
+}
+
+// roll carries the plan out: the cluster ends up serving r, or as it was.
+func (s *session) roll(ctx context.Context, p *plan, w *watcher, r release.Record) error {
 	took := timings{checks: time.Since(s.begin)}
 	answers, err := s.carryOut(ctx, p, w, r, &took)
 	if err != nil {
 		return s.restore(ctx, p, r, err)
 	}
 	// This one first: at no moment may the records say that nothing serves.
-	if err := s.store.Mark(ctx, r.Number, release.Deployed, r.Note); err != nil {
-		return err
-	}
 	r.Status = release.Deployed
-	if err := s.closeEarlier(ctx, p.records, true); err != nil {
-		return err
+	err = s.store.Mark(ctx, r.Number, r.Status, r.Note)
+	if kube.NotFound(err) { // Somebody deleted the record.
+		err = s.store.Save(ctx, r)
 	}
-	s.moved(ctx, p)
-	result, err := s.remove(ctx, p.removals)
 	if err != nil {
-		result.left = append(result.left, fmt.Sprintf("what the release no longer has is not all removed: %v", err))
+		return fmt.Errorf("release %d of %s is ready, but that could not be noted: %w\nnext: deploy again, which goes on from there",
+			r.Number, s.Release, err)
 	}
-	for _, old := range release.Expired(append(p.records, r)) {
-		if err := s.store.Forget(ctx, old); err != nil {
-			result.left = append(result.left, err.Error())
-		}
-	}
+	result := s.tidy(ctx, p, r)
 	fmt.Fprintf(s.out, "%srelease %d of %s serves\n\n", answers, r.Number, s.Release)
 	if err := s.describe(ctx, r); err != nil {
-		return err
+		fmt.Fprintf(s.out, "what it looks like could not be read: %v\n", err)
 	}
 	s.printRemoval(p, result)
 	s.printStale(p)
@@ -146,6 +147,38 @@ func (s *session) roll(ctx context.Context, p *plan, r release.Record) error {
 	fmt.Fprintf(s.out, "seconds   checks %.1f, apply %.1f, rollout %.1f, smoke %.1f, all %.1f\n",
 		took.checks.Seconds(), took.apply.Seconds(), took.rollout.Seconds(), took.smoke.Seconds(), time.Since(s.begin).Seconds())
 	return nil
+}
+
+// tidy does what is left to do once a release serves, and says what of it failed: that the
+// release serves is true all the same, and the next deploy tries again.
+func (s *session) tidy(ctx context.Context, p *plan, r release.Record) removal {
+	var result removal
+	failed := func(err error) bool {
+		if err != nil {
+			result.left = append(result.left, err.Error()+"; the next deploy tries again")
+		}
+		return err != nil
+	}
+	if failed(s.closeEarlier(ctx, p.records, true)) {
+		return result
+	}
+	s.moved(ctx, p)
+	removed, err := s.remove(ctx, p.removals)
+	result.add(removed)
+	if failed(err) {
+		return result
+	}
+	for _, o := range p.returns {
+		if err := release.Revert(ctx, s.client, o, nil); err != nil {
+			failed(fmt.Errorf("%s, which an interrupted release had taken over, could not be put back: %w", o, err))
+		}
+	}
+	for _, old := range release.Expired(append(p.records, r)) {
+		if failed(s.store.Forget(ctx, old)) {
+			return result
+		}
+	}
+	return result
 }
 
 // closeEarlier notes the end of earlier releases: of those that were interrupted and, if
@@ -159,7 +192,7 @@ func (s *session) closeEarlier(ctx context.Context, records []release.Record, su
 		case r.Status == release.Deployed && succeeded:
 			err = s.store.Mark(ctx, r.Number, release.Superseded, "")
 		}
-		if err != nil {
+		if err != nil && !kube.NotFound(err) { // A record that is gone has ended.
 			return err
 		}
 	}

@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
+	"slipway/helpers/internal/kube"
 	"slipway/helpers/internal/object"
 	"slipway/helpers/internal/release"
 )
@@ -35,23 +36,27 @@ func (s *session) destroy(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		back, err := s.giveBack(ctx, records)
+		if err != nil {
+			return fmt.Errorf("release %s is not all gone: %w\nrun destroy again", s.Release, err)
+		}
 		result, err := s.remove(ctx, inventory)
+		result.add(back)
 		if err != nil {
 			return fmt.Errorf("release %s is not all gone: %w\nrun destroy again", s.Release, err)
 		}
 		if len(result.left) > 0 {
 			return fmt.Errorf("release %s is not all gone:\n%s\nrun destroy again when that is cleared", s.Release, strings.Join(result.left, "\n"))
 		}
-		for _, r := range slices.Backward(records) {
-			if err := s.store.Forget(ctx, r); err != nil {
-				return fmt.Errorf("%w\nrun destroy again", err)
-			}
+		if err := s.store.Clear(ctx); err != nil {
+			return fmt.Errorf("%w\nrun destroy again", err)
 		}
 		stays, err := s.removeNamespace(ctx)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w\nrun destroy again", err)
 		}
-		fmt.Fprintf(s.out, "release %s is gone from namespace %s: %d objects, %d records\n", s.Release, s.Namespace, len(result.removed), len(records))
+		fmt.Fprintf(s.out, "release %s is gone from namespace %s: %d objects, %d records\n",
+			s.Release, s.Namespace, len(result.removed), len(records))
 		for _, line := range result.kept {
 			fmt.Fprintln(s.out, line)
 		}
@@ -62,17 +67,50 @@ func (s *session) destroy(ctx context.Context) error {
 	})
 }
 
-// mustInventory is what a release that must exist applied, and its records.
+// giveBack puts back what interrupted releases took over from others and no release has
+// kept: it is not the release's to delete.
+func (s *session) giveBack(ctx context.Context, records []release.Record) (removal, error) {
+	var result removal
+	seen := map[object.ID]bool{}
+	for _, r := range release.Interrupted(records) {
+		for _, o := range r.Before {
+			if seen[o.ID()] || release.Owns(s.owner, o) {
+				continue
+			}
+			seen[o.ID()] = true
+			live, err := s.ownLive(ctx, o)
+			if err == nil && live != nil {
+				err = release.Revert(ctx, s.client, o, nil)
+			}
+			var refused *kube.StatusError
+			switch {
+			case errors.As(err, &refused):
+				result.left = append(result.left, fmt.Sprintf("%s, which an interrupted release had taken over, cannot be put back: %v", o, err))
+			case err != nil:
+				return result, err
+			case live != nil:
+				result.kept = append(result.kept, fmt.Sprintf("%s is put back as it was before an interrupted release took it over", o))
+			}
+		}
+	}
+	return result, nil
+}
+
+// mustInventory is what a release that must exist applied, and its records. The cluster is
+// asked for what no record lists any more, such as a claim that stayed.
 func (s *session) mustInventory(ctx context.Context) ([]object.Object, []release.Record, error) {
-	if _, err := s.lookAtNamespace(ctx); err != nil {
+	state, err := s.lookAtNamespace(ctx)
+	if err != nil {
 		return nil, nil, err
 	}
 	records, err := s.store.List(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	inventory, err := s.inventory(ctx, records)
-	if err == nil && len(inventory)+len(records) == 0 {
+	inventory := release.Inventory(records)
+	found, err := s.findOwn(ctx)
+	inventory = append(inventory, object.Without(found, inventory)...)
+	if err == nil && len(inventory)+len(records) == 0 && state != namespaceOwn {
 		err = s.noRelease()
 	}
 	return inventory, records, err

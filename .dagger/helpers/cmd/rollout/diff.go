@@ -4,12 +4,19 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
 	"sigs.k8s.io/yaml"
 
 	"slipway/helpers/internal/object"
 	"slipway/helpers/internal/release"
+)
+
+// What progress shows of a difference, in lines.
+const (
+	progressLines     = 400
+	progressLinesEach = 60 // of one object
 )
 
 // diff prints what applying would change.
@@ -51,8 +58,15 @@ func (s *session) printNew(w io.Writer, objects []object.Object) {
 }
 
 // printDifferences writes to w what the changes are, what would be removed, and what
-// somebody set by hand.
+// somebody set by hand; to progress only as much as a log bears. The values of Secrets
+// that the cluster has now are masked from here on: pods print them too.
 func (s *session) printDifferences(w io.Writer, p *plan) (different bool, err error) {
+	s.maskRecords(p.records)
+	for _, ch := range p.changes {
+		s.mask([]object.Object{ch.live})
+	}
+	s.mask(p.removals)
+	room := progressLines
 	for _, ch := range p.changes {
 		text, err := ch.text()
 		if err != nil {
@@ -62,6 +76,10 @@ func (s *session) printDifferences(w io.Writer, p *plan) (different bool, err er
 			text = fmt.Sprintf("%s %s, and would be taken over\n%s", ch.wanted, whose(ch.live), text)
 		}
 		different = different || text != ""
+		if w == io.Writer(s.progress) {
+			text = firstLines(text, min(room, progressLinesEach))
+			room -= strings.Count(text, "\n")
+		}
 		fmt.Fprint(w, text)
 	}
 	for _, o := range p.removals {
@@ -83,6 +101,19 @@ func (s *session) printDifferences(w io.Writer, p *plan) (different bool, err er
 		fmt.Fprintln(w, "no difference")
 	}
 	return different, nil
+}
+
+// firstLines are as many lines of a text as there is room for, with a note of the others.
+func firstLines(text string, room int) string {
+	total := strings.Count(text, "\n")
+	if total <= room {
+		return text
+	}
+	if room <= 1 {
+		return ""
+	}
+	lines := strings.SplitAfterN(text, "\n", room)
+	return strings.Join(lines[:room-1], "") + fmt.Sprintf("… %d more lines: dagger call diff shows all of them\n", total-room+1)
 }
 
 // text is the unified diff of a change, "" if nothing changes.
@@ -121,7 +152,10 @@ func withoutStamps(o object.Object) object.Object {
 		return nil
 	}
 	o = o.Bare()
-	for _, key := range []string{release.Key, revisionKey, versionKey, "deployment.kubernetes.io/revision"} {
+	// kubectl apply keeps a copy of the whole object in an annotation, also of a Secret.
+	for _, key := range []string{
+		release.Key, revisionKey, versionKey, "deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration",
+	} {
 		o.Delete("metadata", "annotations", key)
 	}
 	o.Delete("metadata", "labels", "app.kubernetes.io/version")
@@ -135,10 +169,6 @@ func withoutStamps(o object.Object) object.Object {
 
 // mask leaves of a Secret's values only whether they change, as kubectl diff does.
 func mask(before, after object.Object) {
-	for _, o := range []object.Object{before, after} {
-		// kubectl apply keeps a copy of the whole Secret in this annotation.
-		o.Delete("metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration")
-	}
 	old, present := before.Map("data"), after.Map("data")
 	differs := map[string]bool{}
 	for key, was := range old {

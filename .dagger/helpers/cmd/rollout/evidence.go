@@ -26,17 +26,9 @@ func (s *session) evidence(ctx context.Context, w *watcher, st state) []string {
 	if p := worstPod(st.Current); p != nil {
 		about[p.Name()] = true
 		lines = append(lines, fmt.Sprintf("pod %s: %s", p.Name(), sanitize.Line(health.PodState(p))))
-		for _, status := range containerStatuses(p) {
-			if status.Bool("ready") || status.Text("state", "terminated", "reason") == "Completed" {
-				continue
-			}
-			restarts, _ := status.Int("restartCount")
-			log := s.lastLines(ctx, p, status.Text("name"), restarts > 0 && status.At("state", "terminated") == nil)
-			if len(log) > 0 {
-				lines = append(lines, fmt.Sprintf("last log lines of container %s:", status.Text("name")))
-				lines = append(lines, sanitize.Quote(log)...)
-			}
-		}
+		lines = append(lines, s.lastWords(ctx, p, func(status object.Object) bool {
+			return !status.Bool("ready") && status.Text("state", "terminated", "reason") != "Completed"
+		})...)
 	}
 	var warnings []string
 	for _, e := range w.items(eventType, st.object.Namespace()) {
@@ -51,6 +43,26 @@ func (s *session) evidence(ctx context.Context, w *watcher, st state) []string {
 	}
 	return lines
 }
+
+// lastWords are the last log lines of those of a pod's containers that are wanted, by
+// their status.
+func (s *session) lastWords(ctx context.Context, p object.Object, wanted func(status object.Object) bool) []string {
+	var lines []string
+	for _, status := range containerStatuses(p) {
+		if !wanted(status) {
+			continue
+		}
+		restarts, _ := status.Int("restartCount")
+		log := s.lastLines(ctx, p, status.Text("name"), restarts > 0 && status.At("state", "terminated") == nil && !status.Bool("ready"))
+		if len(log) > 0 {
+			lines = append(lines, fmt.Sprintf("last log lines of container %s:", status.Text("name")))
+			lines = append(lines, sanitize.Quote(log)...)
+		}
+	}
+	return lines
+}
+
+func anyContainer(object.Object) bool { return true }
 
 // worstPod is the one of those not ready whose containers restarted most, nil if all are
 // ready.

@@ -146,6 +146,7 @@ func (s *session) read(file string) error {
 	if err := dec.Decode(&s.request); err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}
+	s.Objects = check.Flatten(s.Objects)
 	s.limit = time.Duration(s.Timeout) * time.Second
 	s.mask(s.Objects)
 	return nil
@@ -158,6 +159,14 @@ func (s *session) mask(objects []object.Object) {
 			s.out.Mask(sanitize.Values(o)...)
 			s.progress.Mask(sanitize.Values(o)...)
 		}
+	}
+}
+
+// maskRecords does the same for what releases held and for what was there before them.
+func (s *session) maskRecords(records []release.Record) {
+	for _, r := range records {
+		s.mask(r.Objects)
+		s.mask(r.Before)
 	}
 }
 

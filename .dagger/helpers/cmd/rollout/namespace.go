@@ -59,7 +59,9 @@ func (s *session) makeNamespace(ctx context.Context, objects []object.Object) er
 		return fmt.Errorf("create namespace %s: %w", s.Namespace, err)
 	}
 	// Kubernetes makes this account a moment later, and admits no pod before.
-	account := object.Object{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": map[string]any{"name": "default", "namespace": s.Namespace}}
+	account := object.Object{
+		"apiVersion": "v1", "kind": "ServiceAccount", "metadata": map[string]any{"name": "default", "namespace": s.Namespace},
+	}
 	for start := time.Now(); time.Since(start) < 5*time.Second; pause(ctx, 50*time.Millisecond) {
 		if live, err := s.client.Read(ctx, account); err != nil || live != nil {
 			return err
@@ -75,6 +77,13 @@ func (s *session) removeNamespace(ctx context.Context) (stays string, err error)
 	if err != nil || state != namespaceOwn {
 		return "", nil // It is somebody else's, or on its way out.
 	}
+	live, err := s.client.Read(ctx, s.namespaceObject())
+	if err != nil {
+		return "", err
+	}
+	if why := release.Keep(s.namespaceObject(), live, s.DeleteData); why != "" {
+		return fmt.Sprintf("namespace %s stays: %s", s.Namespace, why), nil
+	}
 	left := ""
 	for start := time.Now(); time.Since(start) < 10*time.Second; pause(ctx, 300*time.Millisecond) {
 		// What Kubernetes derives from objects goes a moment after them.
@@ -88,7 +97,7 @@ func (s *session) removeNamespace(ctx context.Context) (stays string, err error)
 	case left != "":
 		return fmt.Sprintf("namespace %s stays: it still holds %s", s.Namespace, left), nil
 	}
-	err = s.client.Delete(ctx, s.namespaceObject(), kube.DeleteOptions{})
+	err = s.client.Delete(ctx, live, kube.DeleteOptions{UID: live.UID()})
 	if kube.IsReason(err, "Forbidden") {
 		return fmt.Sprintf("namespace %s stays: the kubeconfig's user may not delete it", s.Namespace), nil
 	}
@@ -116,14 +125,15 @@ func (s *session) leftIn(ctx context.Context) (string, error) {
 	found := make([]string, len(kinds))
 	errs := kube.Each(kinds, parallel, func(i int, t object.Type) error {
 		items, err := s.client.List(ctx, t, s.Namespace, url.Values{})
-		if kube.NotFound(err) {
-			return nil // The kind has vanished, and its objects with it.
+		if hasVanished(err) {
+			return nil
 		}
 		for _, item := range items {
-			ours := item.Label(release.Key) == s.Release // a record, or the lease
 			name := item.String()
 			everywhere := name == "ConfigMap/kube-root-ca.crt" || name == "ServiceAccount/default"
-			if !ours && !everywhere && item.Text("metadata", "deletionTimestamp") == "" {
+			// What a finalizer holds would hold the namespace too, for ever.
+			goes := item.Text("metadata", "deletionTimestamp") != "" && item.At("metadata", "finalizers") == nil
+			if !s.store.Holds(item) && !everywhere && !goes {
 				found[i] = path.Join(item.Kind(), item.Name())
 			}
 		}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"slipway/helpers/internal/object"
@@ -58,6 +60,13 @@ func hookOf(o object.Object) hook {
 		}
 	}
 	return found
+}
+
+// weightOf is the place of a hook among those of its phase, lower first: Helm's weight, or
+// Argo CD's wave.
+func weightOf(o object.Object) int {
+	n, _ := strconv.Atoi(cmp.Or(o.Annotation("helm.sh/hook-weight"), o.Annotation("argocd.argoproj.io/sync-wave")))
+	return n
 }
 
 func hookText(o object.Object) string {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -15,12 +16,12 @@ import (
 	"slipway/helpers/internal/kube"
 	"slipway/helpers/internal/object"
 	"slipway/helpers/internal/release"
-	"slipway/helpers/internal/sanitize"
 )
 
 const (
-	// parallel is the number of requests that are under way at once.
-	parallel = 16
+	// parallel is the number of requests that are under way at once. The API server lets
+	// hundreds through, and says 429 where it has enough.
+	parallel = 32
 	// removeLimit is the least time for what is to go: a short --timeout is meant for the
 	// new release.
 	removeLimit = 90 * time.Second
@@ -33,6 +34,7 @@ const (
 
 // change is what applying does to an object.
 type change struct {
+	given   object.Object // as the manifests have it
 	wanted  object.Object // as it is applied
 	live    object.Object // as it was before, nil if there was none
 	merged  object.Object // as it would be, nil if that cannot be known beforehand
@@ -49,6 +51,7 @@ type plan struct {
 	changes  []*change       // in the order of their phases
 	removals []object.Object // live objects that leave the release
 	kept     []kept          // those that leave it and stay in the cluster
+	returns  []object.Object // what an interrupted release took over and this one has not, as it was
 	records  []release.Record
 	before   map[object.ID]object.Object // what interrupted releases changed, as it was before them
 	created  map[object.ID]bool          // what interrupted releases created
@@ -111,10 +114,13 @@ func (s *session) prepare(objects []object.Object, ownNamespace bool) []object.O
 	return all
 }
 
-// labelValue cuts a version to what a label takes.
+// labelValue makes of a version what a label takes.
 func labelValue(version string) string {
-	return strings.TrimRight(version[:min(len(version), labelLimit)], "-_.")
+	version = notInLabel.ReplaceAllString(version, "-")
+	return strings.Trim(version[:min(len(version), labelLimit)], "-_.")
 }
+
+var notInLabel = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 
 // encodeStringData moves the stringData of a Secret to its data. The API server does the
 // same, but it does not remember who set a key that came as stringData, so that a key
@@ -149,6 +155,9 @@ func (s *session) makePlan(ctx context.Context, objects []object.Object, records
 	if err := s.gather(kube.Each(p.changes, parallel, func(_ int, ch *change) error { return s.foresee(ctx, ch, p) })); err != nil {
 		return nil, fmt.Errorf("the cluster would not take the manifests:\n%w", err)
 	}
+	for _, ch := range p.changes {
+		ch.wanted = keepReplicas(ch.wanted, ch.live)
+	}
 	return p, s.planRemovals(ctx, p)
 }
 
@@ -170,6 +179,8 @@ func (s *session) planRemovals(ctx context.Context, p *plan) error {
 	for i, live := range lives {
 		switch {
 		case live == nil || live.ID() == s.namespaceObject().ID():
+		case p.before[live.ID()] != nil && !release.Owns(s.owner, p.before[live.ID()]):
+			p.returns = append(p.returns, p.before[live.ID()])
 		case release.Keep(gone[i], live, s.DeleteData) != "":
 			p.kept = append(p.kept, kept{live, release.Keep(gone[i], live, s.DeleteData)})
 		default:
@@ -219,12 +230,15 @@ func (s *session) foresee(ctx context.Context, ch *change, p *plan) error {
 		}
 		ch.foreign = true
 	}
-	ch.wanted = keepReplicas(o, live)
-	if ch.replace = live != nil && mustReplace(ch.wanted, live); ch.replace {
-		ch.merged = ch.wanted
+	if ch.given == nil {
+		ch.given = o
+	}
+	wanted := keepReplicas(o, live) // made the change's own when all are done, as the others read it
+	if ch.replace = live != nil && mustReplace(wanted, live); ch.replace {
+		ch.merged = wanted
 		return s.mayReplace(ch, at)
 	}
-	ch.merged, err = s.client.Apply(ctx, ch.wanted, kube.ApplyOptions{Force: s.ForceConflicts, DryRun: true})
+	ch.merged, err = s.client.Apply(ctx, wanted, kube.ApplyOptions{Force: s.ForceConflicts, DryRun: true})
 	var refused *kube.StatusError
 	switch {
 	case err == nil:
@@ -233,15 +247,15 @@ func (s *session) foresee(ctx context.Context, ch *change, p *plan) error {
 		return fmt.Errorf("%s: %w", at, err)
 	case conflictsWithItself(refused):
 		ch.reclaim = true
-		ch.merged, err = s.client.Apply(ctx, ch.wanted, kube.ApplyOptions{Force: true, DryRun: true})
+		ch.merged, err = s.client.Apply(ctx, wanted, kube.ApplyOptions{Force: true, DryRun: true})
 		return err
 	case isImmutable(refused) && isRun(o) && live != nil:
-		ch.replace, ch.merged = true, ch.wanted
+		ch.replace, ch.merged = true, wanted
 		return s.mayReplace(ch, at)
 	case live == nil && p.bringsAlong(refused, o):
 		return nil
 	}
-	if ch.claim = defaultsInTheWay(ch.wanted, live, refused); len(ch.claim) > 0 {
+	if ch.claim = defaultsInTheWay(wanted, live, refused); len(ch.claim) > 0 {
 		return nil
 	}
 	return findings(s.explain(at, o, refused))
@@ -301,7 +315,8 @@ func mustReplace(wanted, live object.Object) bool {
 	if !isRun(wanted) {
 		return false
 	}
-	return condition(live, "Failed") || live.Text("status", "phase") == "Failed" || hookOf(wanted) == hookEach
+	h := hookOf(wanted)
+	return condition(live, "Failed") || live.Text("status", "phase") == "Failed" || h == hookEach || h == hookAfter
 }
 
 func condition(o object.Object, kind string) bool {
@@ -318,39 +333,6 @@ func (s *session) mayReplace(ch *change, at string) error {
 	return nil
 }
 
-// isImmutable says whether a refusal means that the object cannot be changed, only
-// made again.
-func isImmutable(err *kube.StatusError) bool {
-	return err.Reason == "Invalid" && (strings.Contains(err.Message, "field is immutable") || strings.Contains(err.Message, "pod updates may not change fields"))
-}
-
-// conflictsWithItself says whether a refusal is about nothing but fields that the release
-// itself set, in another way than by applying them.
-func conflictsWithItself(refused *kube.StatusError) bool {
-	for _, cause := range refused.Details.Causes {
-		if cause.Reason != "FieldManagerConflict" || !strings.Contains(cause.Message, `"`+release.Manager+`"`) {
-			return false
-		}
-	}
-	return len(refused.Details.Causes) > 0
-}
-
-// defaultsInTheWay are the fields that the API server refuses beside what is wanted,
-// though only its own defaults set them: a Deployment that goes to Recreate still has
-// the limits of the rolling update that was its default.
-func defaultsInTheWay(wanted, live object.Object, refused *kube.StatusError) [][]string {
-	var claim [][]string
-	for _, cause := range refused.Details.Causes {
-		path := strings.Split(cause.Field, ".")
-		if cause.Reason != "FieldValueForbidden" && cause.Reason != "FieldValueInvalid" || strings.Contains(cause.Field, "[") || wanted.At(path...) != nil ||
-			release.Claim(live, path...) == nil {
-			return nil
-		}
-		claim = append(claim, path)
-	}
-	return claim
-}
-
 // definitionOf is the CustomResourceDefinition among the objects that defines o's kind,
 // nil if there is none.
 func definitionOf(o object.Object, objects []object.Object) object.Object {
@@ -360,18 +342,6 @@ func definitionOf(o object.Object, objects []object.Object) object.Object {
 		}
 	}
 	return nil
-}
-
-// bringsAlong says whether an object is refused only because another of the release is
-// not there yet, as a RoleBinding before its Role.
-func (p *plan) bringsAlong(refused *kube.StatusError, o object.Object) bool {
-	if !strings.Contains(refused.Message, "not found") && !strings.Contains(refused.Message, "was found") {
-		return false
-	}
-	return slices.ContainsFunc(p.changes, func(ch *change) bool {
-		other := ch.wanted
-		return other.ID() != o.ID() && other.Name() != "" && strings.Contains(refused.Message, other.Name())
-	})
 }
 
 // keepReplicas has a workload keep its number of pods when the manifest leaves that to an
@@ -387,66 +357,20 @@ func keepReplicas(o, live object.Object) object.Object {
 	return o
 }
 
-// explain makes a line of each thing that the API server has against an object. Of a
-// Secret no value is shown.
-func (s *session) explain(at string, o object.Object, refused *kube.StatusError) []string {
-	var lines []string
-	for _, cause := range refused.Details.Causes {
-		if cause.Reason == "FieldManagerConflict" {
-			other := strings.TrimPrefix(cause.Message, "conflict with ")
-			lines = append(lines, fmt.Sprintf("%s: %s: is set by %s: remove it from the manifest, or take it over with --force-conflicts",
-				at, strings.TrimPrefix(cause.Field, "."), other))
-		} else if cause.Field != "" {
-			lines = append(lines, fmt.Sprintf("%s: %s: %s", at, cause.Field, cause.Message))
-		}
-	}
-	if len(lines) == 0 {
-		lines = []string{at + ": " + refused.Error()}
-	}
-	for i, line := range lines {
-		if isSecret(o) {
-			line = sanitize.Secret(line, o)
-		}
-		lines[i] = sanitize.Line(line)
-	}
-	return lines
-}
-
-// gather joins the findings of several objects; an error of another kind comes first.
-func (s *session) gather(errs []error) error {
-	var all findings
-	for _, err := range errs {
-		var f findings
-		switch {
-		case errors.As(err, &f):
-			all = append(all, f...)
-		case err != nil:
-			return err
-		}
-	}
-	if len(all) > 0 {
-		return all
-	}
-	return nil
-}
-
-// findings are several things that are wrong, each a line.
-type findings []string
-
-func (f findings) Error() string {
-	sorted := slices.Clone(f)
-	slices.Sort(sorted)
-	return strings.Join(slices.Compact(sorted), "\n")
-}
-
 // next is the record of the release that the plan leads to.
 func (p *plan) next(r release.Record) release.Record {
 	r.Number, r.Status, r.Started = release.Next(p.records), release.Pending, time.Now().UTC()
-	r.Objects = p.objects()
 	for _, ch := range p.changes {
+		// A number of pods that is only kept is not what the release asks for.
+		if r.Objects = append(r.Objects, ch.wanted); ch.given != nil {
+			r.Objects[len(r.Objects)-1] = ch.given
+		}
 		id := ch.wanted.ID()
 		_, earlier := p.before[id]
 		switch {
+		case ch.foreign && p.before[id].UID() != ch.live.UID(): // made anew by others since an interrupted release
+			p.before[id] = ch.live
+			delete(p.created, id)
 		case earlier || p.created[id]:
 		case ch.live == nil:
 			p.created[id] = true

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -13,6 +14,9 @@ import (
 	"slipway/helpers/internal/object"
 	"slipway/helpers/internal/release"
 )
+
+// leavingLimit is the least time for what was being deleted before it was to be removed.
+const leavingLimit = 10 * time.Second
 
 // removal is what came of removing objects.
 type removal struct {
@@ -72,11 +76,18 @@ func stuckCustom(left []string, group, objects []object.Object) string {
 func (s *session) removeGroup(ctx context.Context, objects []object.Object) (removal, error) {
 	var result removal
 	used, err := s.usedByPods(ctx, objects)
+	if kube.IsReason(err, "Forbidden") {
+		for _, o := range objects {
+			result.left = append(result.left, fmt.Sprintf("%s stays: a pod may use it, and the kubeconfig's user may not list pods", o))
+		}
+		return result, nil
+	}
 	if err != nil {
 		return result, err
 	}
 	lives := make([]object.Object, len(objects))
 	words := make([]string, len(objects))
+	claims := make([][]object.Object, len(objects))
 	errs := kube.Each(objects, parallel, func(i int, o object.Object) error {
 		live, err := s.ownLive(ctx, o)
 		if kube.NotFound(err) || live == nil || live.Kind() == "Namespace" && live.Name() == s.Namespace {
@@ -93,15 +104,22 @@ func (s *session) removeGroup(ctx context.Context, objects []object.Object) (rem
 			words[i] = fmt.Sprintf("%s is kept: pod %s uses it; the next deploy looks again", o, pod)
 			return nil
 		}
+		if words[i], err = s.detachClaims(ctx, live); err != nil || words[i] != "" {
+			return err
+		}
+		if claims[i], err = s.claimsOf(ctx, live); err != nil {
+			return err
+		}
 		if err := s.client.Delete(ctx, live, kube.DeleteOptions{UID: live.UID()}); err != nil {
 			return fmt.Errorf("delete %s: %w", o, err)
 		}
 		lives[i] = live
 		return nil
 	})
+	var refused *kube.StatusError
 	for i, err := range errs {
 		switch {
-		case kube.IsReason(err, "Forbidden", "Invalid", "MethodNotAllowed", "Conflict"):
+		case errors.As(err, &refused):
 			result.left = append(result.left, fmt.Sprintf("%s cannot be removed: %v", objects[i], err))
 		case err != nil:
 			return result, err
@@ -114,36 +132,47 @@ func (s *session) removeGroup(ctx context.Context, objects []object.Object) (rem
 	}
 	left, err := s.gone(ctx, result.removed, max(s.limit, removeLimit))
 	result.left = append(result.left, left...)
+	if err != nil {
+		return result, err
+	}
+	made, err := s.removeClaims(ctx, slices.Concat(claims...))
+	result.add(made)
 	return result, err
 }
 
 // gone waits until none of the objects is there, and says what holds those that are still
-// there at the end.
+// there at the end. One that was on its way out already when it was read has had a part of
+// that time.
 func (s *session) gone(ctx context.Context, objects []object.Object, limit time.Duration) ([]string, error) {
-	var left []string
-	deadline := time.Now().Add(limit)
-	for _, o := range objects {
+	words := make([]string, len(objects))
+	start := time.Now()
+	errs := kube.Each(objects, parallel, func(i int, o object.Object) error {
+		patience := limit
+		if since, err := time.Parse(time.RFC3339, o.Text("metadata", "deletionTimestamp")); err == nil {
+			patience = max(leavingLimit, limit-start.Sub(since))
+		}
 		for {
 			live, err := s.client.Read(ctx, o)
 			if kube.NotFound(err) || err == nil && (live == nil || o.UID() != "" && live.UID() != o.UID()) {
-				break
+				return nil
 			}
 			if _, known := s.client.Resource(o.Type()); err != nil && known {
-				return left, err
+				return err
 			}
 			if err != nil {
-				break // Its kind is gone, and the object with it.
+				return nil // Its kind is gone, and the object with it.
 			}
-			if time.Now().After(deadline) {
-				left = append(left, fmt.Sprintf("%s is still being deleted after %s%s", o, limit, s.holder(ctx, live)))
-				break
+			if time.Since(start) > patience {
+				words[i] = fmt.Sprintf("%s is still being deleted after %s%s", o, patience, s.holder(ctx, live))
+				return nil
 			}
 			if !pause(ctx, 200*time.Millisecond) {
-				return left, context.Cause(ctx)
+				return context.Cause(ctx)
 			}
 		}
-	}
-	return left, nil
+	})
+	left := slices.DeleteFunc(words, func(text string) bool { return text == "" })
+	return left, errors.Join(errs...)
 }
 
 // holder says what an object that is being deleted waits for, as far as it can be seen.
@@ -157,27 +186,33 @@ func (s *session) holder(ctx context.Context, live object.Object) string {
 	if err != nil {
 		return ""
 	}
+	labels := live.PodLabels()
 	for _, p := range pods {
-		if p.Text("metadata", "deletionTimestamp") != "" && object.Selects(live.PodLabels(), p.Strings("metadata", "labels")) && len(live.PodLabels()) > 0 {
+		if p.Text("metadata", "deletionTimestamp") != "" && len(labels) > 0 && object.Selects(labels, p.Strings("metadata", "labels")) {
 			return fmt.Sprintf(": its pod %s on node %s does not end", p.Name(), p.Text("spec", "nodeName"))
 		}
 	}
 	return ""
 }
 
-// usedByPods maps what live pods of the namespace mount or refer to, to one of the pods.
+// usedByPods maps those of the objects that live pods mount or refer to, to one of the
+// pods.
 func (s *session) usedByPods(ctx context.Context, objects []object.Object) (map[object.ID]string, error) {
-	refers := slices.ContainsFunc(objects, func(o object.Object) bool {
-		return o.Group() == "" && slices.Contains([]string{"Secret", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount"}, o.Kind())
-	})
+	var pods []object.Object
+	seen := map[string]bool{}
+	for _, o := range objects {
+		refers := o.Group() == "" && slices.Contains([]string{"Secret", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount"}, o.Kind())
+		if !refers || seen[o.Namespace()] {
+			continue
+		}
+		seen[o.Namespace()] = true
+		there, err := s.client.List(ctx, podType, o.Namespace(), url.Values{})
+		if err != nil {
+			return nil, err
+		}
+		pods = append(pods, there...)
+	}
 	used := map[object.ID]string{}
-	if !refers {
-		return used, nil
-	}
-	pods, err := s.client.List(ctx, podType, s.Namespace, url.Values{})
-	if err != nil {
-		return nil, err
-	}
 	for _, p := range pods {
 		phase := p.Text("status", "phase")
 		if phase == "Succeeded" || phase == "Failed" || p.Text("metadata", "deletionTimestamp") != "" {
@@ -203,6 +238,11 @@ func references(pod object.Object) []object.ID {
 		add("Secret", s.Text("name"))
 	}
 	for _, v := range pod.List("spec", "volumes") {
+		for source := range v { // of storage that is logged in to
+			add("Secret", v.Text(source, "secretRef", "name"))
+		}
+		add("Secret", v.Text("csi", "nodePublishSecretRef", "name"))
+		add("Secret", v.Text("azureFile", "secretName"))
 		add("Secret", v.Text("secret", "secretName"))
 		add("ConfigMap", v.Text("configMap", "name"))
 		add("PersistentVolumeClaim", v.Text("persistentVolumeClaim", "claimName"))

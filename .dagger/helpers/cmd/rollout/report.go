@@ -3,9 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +23,7 @@ import (
 
 // status prints the release that serves.
 func (s *session) status(ctx context.Context) error {
-	records, err := s.mustHistory(ctx)
+	records, err := s.recorded(ctx)
 	if err != nil {
 		return err
 	}
@@ -35,9 +37,17 @@ func (s *session) status(ctx context.Context) error {
 	return s.describe(ctx, *r)
 }
 
+// recorded are the records of a release that must exist. What pods and events say of the
+// Secrets in them is masked from now on.
+func (s *session) recorded(ctx context.Context) ([]release.Record, error) {
+	records, err := s.mustHistory(ctx)
+	s.maskRecords(records)
+	return records, err
+}
+
 // history prints a line for each release.
 func (s *session) history(ctx context.Context) error {
-	records, err := s.mustHistory(ctx)
+	records, err := s.recorded(ctx)
 	if err != nil {
 		return err
 	}
@@ -69,7 +79,7 @@ func shortImage(image string) string {
 
 // logs prints the last log lines of every container of the newest release's pods.
 func (s *session) logs(ctx context.Context) error {
-	records, err := s.mustHistory(ctx)
+	records, err := s.recorded(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,34 +103,48 @@ func (s *session) logs(ctx context.Context) error {
 // eachPod calls workload, if not nil, with every workload of a release and how far it is,
 // and pod with each of its pods.
 func (s *session) eachPod(ctx context.Context, r release.Record, workload func(o object.Object, st health.State, there bool), pod func(p object.Object)) error {
-	pods, err := s.client.List(ctx, podType, s.Namespace, url.Values{})
-	if err != nil {
+	var workloads []object.Object
+	for _, o := range r.Objects {
+		if o = s.client.InServedVersion(o); o != nil && o.IsWorkload() {
+			workloads = append(workloads, o)
+		}
+	}
+	lives := make([]object.Object, len(workloads))
+	errs := kube.Each(workloads, parallel, func(i int, o object.Object) (err error) {
+		lives[i], err = s.client.Read(ctx, o)
+		return err
+	})
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	byOwner := map[string][]object.Object{}
-	for _, p := range pods {
-		byOwner[controller(p)] = append(byOwner[controller(p)], p)
-	}
-	for _, o := range r.Objects {
-		o = s.client.InServedVersion(o)
-		if o == nil || !o.IsWorkload() {
-			continue
+	byOwner, sets, listed := map[string][]object.Object{}, map[string][]object.Object{}, map[place]bool{}
+	list := func(kind object.Type, namespace string, into map[string][]object.Object) error {
+		at := place{kind, namespace}
+		if listed[at] {
+			return nil
 		}
-		live, err := s.client.Read(ctx, o)
-		if err != nil {
+		listed[at] = true
+		items, err := s.client.List(ctx, kind, namespace, url.Values{})
+		for _, o := range items {
+			into[controller(o)] = append(into[controller(o)], o)
+		}
+		return err
+	}
+	for i, o := range workloads {
+		live := lives[i]
+		if err := list(podType, o.Namespace(), byOwner); err != nil {
 			return err
 		}
 		snap := health.Snapshot{Wanted: o, Object: live}
 		switch {
 		case live == nil:
 		case o.Kind() == "Deployment":
-			if snap.Sets, err = s.client.List(ctx, setType, o.Namespace(), url.Values{}); err != nil {
+			if err := list(setType, o.Namespace(), sets); err != nil {
 				return err
 			}
+			snap.Sets = sets[live.UID()]
 			for _, set := range snap.Sets {
-				if controller(set) == live.UID() {
-					snap.Pods = append(snap.Pods, byOwner[set.UID()]...)
-				}
+				snap.Pods = append(snap.Pods, byOwner[set.UID()]...)
 			}
 		case o.Kind() == "Pod":
 			snap.Pods = []object.Object{live}
@@ -177,38 +201,44 @@ func (s *session) describe(ctx context.Context, r release.Record) error {
 		return err
 	}
 	more()
-	for _, o := range r.Objects {
-		if o.Kind() == "Service" && o.Group() == "" {
-			if err := s.describeService(ctx, table, o); err != nil {
-				return err
-			}
-		}
-	}
-	return table.Flush()
+	services := slices.DeleteFunc(slices.Clone(r.Objects), func(o object.Object) bool { return o.Kind() != "Service" || o.Group() != "" })
+	rows := make([]string, len(services))
+	errs := kube.Each(services, parallel, func(i int, o object.Object) (err error) {
+		rows[i], err = s.describeService(ctx, o)
+		return err
+	})
+	fmt.Fprint(table, strings.Join(rows, ""))
+	return errors.Join(append(errs, table.Flush())...)
 }
 
-func (s *session) describeService(ctx context.Context, table *tabwriter.Writer, o object.Object) error {
+// describeService is the table's rows for a Service, "" when it is not there.
+func (s *session) describeService(ctx context.Context, o object.Object) (string, error) {
 	live, err := s.client.Read(ctx, o)
 	if err != nil || live == nil {
-		return err
+		return "", err
 	}
 	endpoints, known := s.endpoints(ctx, o)
 	addresses := cmp.Or(strings.Join(endpoints, ", "), "none")
 	if !known {
 		addresses = "not to be seen by this account"
 	}
+	var rows strings.Builder
 	for _, p := range live.List("spec", "ports") {
 		port, _ := p.Int("port")
-		fmt.Fprintf(table, "service\t%s: %s:%d, endpoints %s\n", o.Name(), cmp.Or(live.Text("spec", "clusterIP"), live.Text("spec", "externalName")), port, addresses)
+		at := cmp.Or(live.Text("spec", "clusterIP"), live.Text("spec", "externalName"))
+		if at == "None" {
+			at = "headless"
+		}
+		fmt.Fprintf(&rows, "service\t%s: %s, port %d, endpoints %s\n", o.Name(), at, port, addresses)
 		ingress := live.List("status", "loadBalancer", "ingress")
 		for _, i := range ingress {
-			fmt.Fprintf(table, "reach it\thttp://%s\n", net.JoinHostPort(cmp.Or(i.Text("hostname"), i.Text("ip")), strconv.Itoa(port)))
+			fmt.Fprintf(&rows, "reach it\thttp://%s\n", net.JoinHostPort(cmp.Or(i.Text("hostname"), i.Text("ip")), strconv.Itoa(port)))
 		}
 		if len(ingress) == 0 {
-			fmt.Fprintf(table, "reach it\tkubectl --namespace %s port-forward service/%s 8080:%d\n", o.Namespace(), o.Name(), port)
+			fmt.Fprintf(&rows, "reach it\tkubectl --namespace %s port-forward service/%s 8080:%d\n", o.Namespace(), o.Name(), port)
 		}
 	}
-	return nil
+	return rows.String(), nil
 }
 
 // endpoints are the addresses of the ready pods behind a Service; known is false where
@@ -262,11 +292,9 @@ func (s *session) printStale(p *plan) {
 	changed := map[object.ID]bool{}
 	for _, ch := range p.changes {
 		if ch.wanted.Group() == "" && (ch.wanted.Kind() == "ConfigMap" || ch.wanted.Kind() == "Secret") && ch.live != nil && ch.applied != nil {
-			before, after := object.Object{}, object.Object{}
 			for _, field := range []string{"data", "binaryData"} {
-				before[field], after[field] = ch.live[field], ch.applied[field]
+				changed[ch.wanted.ID()] = changed[ch.wanted.ID()] || !reflect.DeepEqual(ch.live[field], ch.applied[field])
 			}
-			changed[ch.wanted.ID()] = fmt.Sprint(before) != fmt.Sprint(after)
 		}
 	}
 	for _, ch := range p.changes {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,6 +30,7 @@ func (s *session) restore(ctx context.Context, p *plan, r release.Record, err er
 	}
 	s.say("failed: %s", f.cause)
 	s.limit = max(s.limit, removeLimit) // A short --timeout is for the new release.
+	s.DeleteData = false                // That was asked of a release that serves.
 
 	outcome, complete, err := s.putBack(ctx, p, r)
 	if errors.As(err, &away) {
@@ -78,6 +80,9 @@ func (s *session) putBack(ctx context.Context, p *plan, r release.Record) (outco
 	if err := s.stopRuns(ctx, p); err != nil {
 		return nil, false, err
 	}
+	if err := s.client.Discover(ctx); err != nil { // Kinds may have gone since the start.
+		return nil, false, err
+	}
 	reverts := p.reverts()
 	w, err := s.watchAll(ctx, reverts.objects())
 	if err != nil {
@@ -90,11 +95,14 @@ func (s *session) putBack(ctx context.Context, p *plan, r release.Record) (outco
 	for i, err := range errs {
 		o := reverts.changes[i].wanted
 		var status *kube.StatusError
+		var away *kube.GoneError
 		switch {
 		case errors.As(err, &status):
 			refused = append(refused, s.explain(o.String(), o, status)...)
-		case err != nil:
+		case errors.As(err, &away) || err != nil && ctx.Err() != nil:
 			return nil, false, fmt.Errorf("put %s back: %w", o, err)
+		case err != nil:
+			refused = append(refused, fmt.Sprintf("%s: %v", o, err))
 		}
 	}
 	live := reverts.live(ctx, s)
@@ -113,6 +121,10 @@ func (s *session) putBack(ctx context.Context, p *plan, r release.Record) (outco
 	if err != nil {
 		return nil, false, err
 	}
+	missing, err := s.missingOf(ctx, before)
+	if err != nil {
+		return nil, false, err
+	}
 	stays := ""
 	if before == nil && !s.ownsAny(p.before) {
 		if stays, err = s.removeNamespace(ctx); err != nil {
@@ -120,6 +132,8 @@ func (s *session) putBack(ctx context.Context, p *plan, r release.Record) (outco
 		}
 	}
 	switch {
+	case missing != "":
+		outcome = append(outcome, fmt.Sprintf("what was there before was put back as it was: %s of release %d was not there", missing, before.Number))
 	case again != nil:
 		outcome = append(outcome, "what was there before was put back, but it does not serve: "+again.cause)
 	case before != nil:
@@ -143,11 +157,30 @@ func (s *session) putBack(ctx context.Context, p *plan, r release.Record) (outco
 	return outcome, again == nil && len(refused) == 0 && len(created.left) == 0, nil
 }
 
+// missingOf is a workload of a release that is not in the cluster, "" if there is none.
+func (s *session) missingOf(ctx context.Context, r *release.Record) (string, error) {
+	if r == nil {
+		return "", nil
+	}
+	for _, o := range r.Objects {
+		if !o.IsWorkload() || isRun(o) {
+			continue
+		}
+		if live, err := s.ownLive(ctx, o); live == nil || err != nil {
+			return o.String(), err
+		}
+	}
+	return "", nil
+}
+
 // stopRuns deletes the Jobs and Pods that the failed release started.
 func (s *session) stopRuns(ctx context.Context, p *plan) error {
 	errs := kube.Each(p.changes, parallel, func(_ int, ch *change) error {
-		started := ch.applied != nil && (ch.live == nil || ch.replace)
-		if !isRun(ch.wanted) || !started {
+		id := ch.wanted.ID()
+		was := p.before[id].UID()
+		// By this release, or by an interrupted one before it.
+		started := ch.live == nil || ch.replace || p.created[id] || was != "" && was != ch.live.UID()
+		if !isRun(ch.wanted) || ch.applied == nil || !started {
 			return nil
 		}
 		err := s.client.Delete(ctx, ch.applied, kube.DeleteOptions{UID: ch.applied.UID(), Propagation: "Background"})
@@ -169,8 +202,15 @@ func (p *plan) reverts() *plan {
 	for id := range p.created {
 		delete(applied, id)
 	}
+	before := maps.Clone(p.before)
+	for _, ch := range p.changes {
+		// What an interrupted release knew may have been made anew by others since.
+		if id := ch.wanted.ID(); ch.foreign && before[id].UID() != ch.live.UID() {
+			before[id], applied[id] = ch.live, ch.applied
+		}
+	}
 	back := &plan{records: p.records}
-	for id, o := range p.before {
+	for id, o := range before {
 		if o.Kind() == "Job" && o.Group() == "batch" {
 			continue
 		}
@@ -214,7 +254,8 @@ func (p *plan) createdObjects() []object.Object {
 	var all []object.Object
 	for _, o := range append(p.objects(), release.Inventory(release.Interrupted(p.records))...) {
 		same := func(other object.Object) bool { return other.ID() == o.ID() }
-		if p.created[o.ID()] && !slices.ContainsFunc(all, same) {
+		foreign := slices.ContainsFunc(p.changes, func(ch *change) bool { return ch.foreign && same(ch.wanted) })
+		if p.created[o.ID()] && !foreign && !slices.ContainsFunc(all, same) {
 			all = append(all, o)
 		}
 	}
@@ -257,7 +298,7 @@ func (s *session) noteFailure(ctx context.Context, p *plan, r release.Record, f 
 		}
 		return nil
 	}
-	if err := s.store.Mark(ctx, r.Number, release.Failed, f.cause); err != nil {
+	if err := s.store.Mark(ctx, r.Number, release.Failed, f.cause); err != nil && !kube.NotFound(err) {
 		return err
 	}
 	return s.closeEarlier(ctx, p.records, false)
