@@ -28,6 +28,9 @@ import (
 // faultToken is what a client of the proxy must show.
 const faultToken = "x"
 
+// cutAfter is when a request is cut that a rule gives status 0.
+const cutAfter = 500 * time.Millisecond
+
 // faults is a reverse proxy before an API server that gets in the way as it is told.
 // Watches stream through it, and connections are upgraded, as for a port-forward.
 type faults struct {
@@ -40,6 +43,7 @@ type faults struct {
 	listener *gate // nil while it is cut off
 	prefix   string
 	latency  time.Duration
+	plain    bool // discovery is not aggregated
 	rules    []*faultRule
 	requests []faultRequest
 }
@@ -48,7 +52,7 @@ type faults struct {
 type faultRule struct {
 	method  string // of HTTP, ANY, or WRITE
 	path    *regexp.Regexp
-	status  int
+	status  int // 0 passes it on and cuts it half-way
 	times   int
 	after   int // matching requests that are let through before
 	message string
@@ -119,7 +123,7 @@ func startFaults(upstream *url.URL, transport http.RoundTripper) (*faults, error
 // ServeHTTP answers as the rules say, else passes the request on.
 func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
-	prefix, latency := f.prefix, f.latency
+	prefix, latency, plain := f.prefix, f.latency, f.plain
 	f.mu.Unlock()
 
 	path, inside := strings.CutPrefix(r.URL.Path, prefix)
@@ -131,9 +135,16 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.URL.RawPath = strings.TrimPrefix(r.URL.RawPath, prefix)
 	rule := f.note(newFaultRequest(r.Method, r.URL.RequestURI()))
 	time.Sleep(latency)
+	if plain && (path == "/api" || path == "/apis") {
+		r.Header.Set("Accept", "application/json")
+	}
 	switch {
 	case r.Header.Get("Authorization") != "Bearer "+faultToken:
 		writeStatus(w, path, http.StatusUnauthorized, "")
+	case rule != nil && rule.status == 0:
+		ctx, cancel := context.WithTimeout(r.Context(), cutAfter)
+		defer cancel()
+		f.proxy.ServeHTTP(w, r.WithContext(ctx))
 	case rule != nil:
 		writeStatus(w, path, rule.status, rule.message)
 	default:
@@ -318,6 +329,10 @@ func (f *faults) command(out io.Writer, args []string) error {
 		return err
 	case verb == "prefix" && len(rest) == 1:
 		f.setPrefix(strings.TrimSuffix(rest[0], "/"))
+	case verb == "plain" && len(rest) == 0:
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.plain = true
 	case verb == "cut" && len(rest) == 0:
 		f.cut()
 	case verb == "heal" && len(rest) == 0:

@@ -65,13 +65,15 @@ exec unshare --mount --pid --fork --kill-child=KILL --mount-proc sh -c '
 //	signal NAME       sends STOP, CONT, INT, … to the engine that runs in the background
 //	faults            starts a proxy before the API server; $FAULTY is a kubeconfig for it
 //	fault add METHOD PATH-REGEXP STATUS TIMES [AFTER [MESSAGE…]]
-//	                  has TIMES of the requests answered with a status, after AFTER others;
+//	                  has TIMES of the requests answered with a status, after AFTER others,
+//	                  or cut off after half a second if it is 0;
 //	                  METHOD is one of HTTP's, ANY, or WRITE, which is neither a dry run nor a
 //	                  question; the path is matched with its query
 //	fault count METHOD PATH-REGEXP
 //	                  prints the number of such requests
 //	fault latency DURATION, fault prefix PATH
 //	                  delays each request; serves only below a path, which $FAULTY has then
+//	fault plain       has discovery answer as an old API server does, kind by kind
 //	fault cut, fault heal, fault clear
 //	                  ends and refuses connections; ends that; forgets rules and requests
 func TestRollout(t *testing.T) {
@@ -335,7 +337,8 @@ func (c labCluster) clean(t *testing.T, ns string) {
 	}
 	// Nothing is lost by a hard end, and a grace of minutes would outlive the test.
 	kubectl("delete", "pods", "--all", "--namespace="+ns, "--grace-period=0", "--force", "--wait=false")
-	for line := range strings.Lines(kubectl("get", "namespaces,customresourcedefinitions,persistentvolumes", "--output=name")) {
+	for line := range strings.Lines(kubectl("get", "namespaces,customresourcedefinitions,persistentvolumes,apiservices,"+
+		"validatingadmissionpolicies,validatingadmissionpolicybindings", "--output=name")) {
 		if name := strings.TrimSpace(line); strings.Contains(name, ns) {
 			kubectl("delete", name, "--ignore-not-found", "--wait=false")
 		}

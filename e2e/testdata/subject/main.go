@@ -2,8 +2,10 @@
 // it behaves:
 //
 //	VERSION      what GET /version says; the image sets it
+//	HOST         address to listen on, all if not set
 //	PORT         port to listen on, 8080 if not set
 //	TLS          anything: HTTPS with a certificate of its own making
+//	GRPC         a number: gRPC alone, without TLS, whose health is that number: 1 is SERVING
 //	START_DELAY  time before it listens, such as 8s
 //	READY_AFTER  time from then on for which GET /healthz answers 503
 //	STOP_DELAY   time between SIGTERM and the end
@@ -11,7 +13,9 @@
 //	CRASH_FILE   file that is read once at the start: "bad" in it ends with status 2
 //	SLEEP        ends with status 0 after this time, without listening
 //	MODE         crash: ends with status 2 at once; once: with 0; fail: with 1;
-//	             flap: serves for three seconds and ends with 1
+//	             flap: serves for three seconds and ends with 1;
+//	             close: closes the connection of GET /; hang: never answers it;
+//	             load: requests $TARGET 50 times a second; GET /load says what came of it
 //
 // GET /count is the number of POST requests that came to /.
 package main
@@ -26,9 +30,11 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -36,6 +42,9 @@ import (
 )
 
 const flapAfter = 3 * time.Second
+
+// requests are those of MODE load.
+var requests = &load{}
 
 func main() {
 	stop := make(chan os.Signal, 1)
@@ -70,6 +79,8 @@ func main() {
 	case "once":
 		fmt.Println("the subject is done")
 		os.Exit(0)
+	case "load":
+		go requests.run(os.Getenv("TARGET"))
 	case "flap":
 		time.AfterFunc(flapAfter, func() {
 			fmt.Println("the subject served and ends")
@@ -105,8 +116,13 @@ func serve(server *http.Server) error {
 	if port == "" {
 		port = "8080"
 	}
-	server.Addr = ":" + port
+	server.Addr = net.JoinHostPort(os.Getenv("HOST"), port)
 	server.Handler = routes(time.Now().Add(duration("READY_AFTER")))
+	if os.Getenv("GRPC") != "" {
+		server.Handler = http.HandlerFunc(grpcHealth)
+		server.Protocols = new(http.Protocols)
+		server.Protocols.SetUnencryptedHTTP2(true)
+	}
 	var err error
 	if os.Getenv("TLS") == "" {
 		err = server.ListenAndServe()
@@ -127,9 +143,18 @@ func serve(server *http.Server) error {
 func routes(ready time.Time) http.Handler {
 	var posts atomic.Int64
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "subject") })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		switch os.Getenv("MODE") {
+		case "close":
+			panic(http.ErrAbortHandler)
+		case "hang":
+			<-r.Context().Done()
+		}
+		fmt.Fprintln(w, "subject")
+	})
 	mux.HandleFunc("POST /{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, posts.Add(1)) })
 	mux.HandleFunc("GET /count", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, posts.Load()) })
+	mux.Handle("GET /load", requests)
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"version":%q}`, os.Getenv("VERSION"))
@@ -142,6 +167,20 @@ func routes(ready time.Time) http.Handler {
 		fmt.Fprintln(w, "ok")
 	})
 	return mux
+}
+
+// grpcHealth answers grpc.health.v1.Health/Check; all else is unimplemented.
+func grpcHealth(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/grpc")
+	if r.URL.Path != "/grpc.health.v1.Health/Check" {
+		w.Header().Set("Grpc-Status", "12")
+		return
+	}
+	health, _ := strconv.Atoi(os.Getenv("GRPC"))
+	w.Header().Set("Trailer", "Grpc-Status")
+	// A message of two bytes: field 1, a varint.
+	_, _ = w.Write([]byte{0, 0, 0, 0, 2, 1 << 3, byte(health)})
+	w.Header().Set("Grpc-Status", "0")
 }
 
 func selfSigned() (tls.Certificate, error) {
