@@ -176,7 +176,7 @@ func (s *Slipway) bundle(ctx context.Context, image string) (request, error) {
 	var st stamp
 	work, ctx := errgroup.WithContext(ctx)
 	work.Go(func() (err error) { r, err = s.rendered(ctx, image); return err })
-	work.Go(func() (err error) { questions, err = s.questions(ctx); return err })
+	work.Go(func() (err error) { _, questions, err = s.smokeYAML(ctx); return err })
 	work.Go(func() (err error) { st, err = s.stamp(ctx); return err })
 	if err := work.Wait(); err != nil {
 		return request{}, err

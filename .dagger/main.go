@@ -39,6 +39,8 @@ type Slipway struct {
 	Version string
 	// +private
 	Tags []string
+	// +private
+	Secrets *dagger.Secret
 
 	// +private
 	ManifestsDir *dagger.Directory
@@ -109,6 +111,10 @@ func New(args struct {
 	//
 	// +default=["nomsgpack"]
 	Tags []string
+	// Source: values of the secrets that smoke.yaml names, as lines NAME=value: file:.env.test.
+	//
+	// +optional
+	Secrets *dagger.Secret
 	// Manifests: directory with base/, or with a kustomization or plain YAML. Default: manifests/ of
 	// the source; leave it out when it is that.
 	//
@@ -214,6 +220,7 @@ func New(args struct {
 		Port:    args.Port,
 		Version: args.Version,
 		Tags:    args.Tags,
+		Secrets: args.Secrets,
 
 		ManifestsDir: args.Manifests,
 		Overlay:      args.Overlay,

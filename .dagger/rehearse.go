@@ -27,8 +27,9 @@ const (
 // Publishes and deploys version 1, puts load on its Service from a pod, deploys
 // version 2, deletes a pod, deploys a version whose container crashes, which must
 // be rolled back, and destroys the release, of which nothing may be left. Not one
-// request of the load may fail. Returns the seconds of each step and what became
-// of the requests.
+// request of the load may be lost if smoke.yaml promises drain: true; without that
+// promise, those that were lost are told. Returns the seconds of each step and what
+// became of the requests.
 //
 // Without manifests there is nothing to rehearse, which is no failure.
 //
@@ -43,21 +44,14 @@ func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
 	case err != nil:
 		return "", err
 	}
-	id := strings.ToLower(rand.Text()[:8])
-	registry := dag.Container().From(s.RegistryImage).
-		WithEnvVariable("SLIPWAY_REHEARSAL", id).
-		WithExposedPort(5000).
-		AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true})
-	cluster, err := s.Cluster("rehearsal-"+id, registry)
+	drains, err := s.drains(ctx)
 	if err != nil {
 		return "", err
 	}
-	node := cluster.Server()
-	to := *s
-	to.throwaway, to.Kubeconfig, to.Context, to.APIServer = cluster, nil, "", node
-	to.Namespace = "rehearsal-" + id
-	to.Repository, to.Registry, to.PlainHTTP = registryAlias+":5000/service", registry, true
-	to.Username, to.Password = "", nil
+	to, err := s.onThrowaway("rehearsal-" + strings.ToLower(rand.Text()[:8]))
+	if err != nil {
+		return "", err
+	}
 
 	var report strings.Builder
 	table := tabwriter.NewWriter(&report, 0, 0, 2, ' ', 0)
@@ -71,7 +65,7 @@ func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
 	}
 	var images [3]string
 	publish := func(i int) error {
-		release := to
+		release := *to
 		release.Version = fmt.Sprintf("%d.0.0", i+1)
 		images[i], err = release.Publish(ctx, nil)
 		return err
@@ -90,16 +84,7 @@ func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
 		what string
 		do   func() error
 	}{
-		{"registry and cluster", func() error {
-			if _, err := registry.Start(ctx); err != nil {
-				return err
-			}
-			if _, err := node.Start(ctx); err != nil {
-				return err
-			}
-			_, err := cluster.await(ctx)
-			return err
-		}},
+		{"registry and cluster", func() error { return to.startThrowaway(ctx) }},
 		{"build and publish 1", func() error { return publish(0) }},
 		{"build and publish 2", func() error { return publish(1) }},
 		{"publish 3, which crashes", func() error {
@@ -108,7 +93,7 @@ func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
 				return err
 			}
 			crash := ctr.WithFile("/crash", s.helper("smoke")).WithEntrypoint([]string{"/crash"})
-			images[2], err = push(ctx, crash, registry, "service")
+			images[2], err = push(ctx, crash, to.Registry, "service")
 			return err
 		}},
 		{"deploy 1", func() error { return deploy(0) }},
@@ -141,6 +126,10 @@ func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
 		{"requests", func() error {
 			figures, err := pod.stop(ctx)
 			fmt.Fprint(table, figures)
+			if err != nil && !drains {
+				fmt.Fprintf(table, "\t  the service ends while it answers: %s makes that an error\t\n", "drain: true in "+smokeFile)
+				return nil
+			}
 			return err
 		}},
 		{"destroy", func() error {
@@ -166,6 +155,47 @@ func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
 	return report.String(), err
 }
 
+// onThrowaway is the service with a registry and a cluster of that name made for it.
+func (s *Slipway) onThrowaway(name string) (*Slipway, error) {
+	registry := dag.Container().From(s.RegistryImage).
+		WithEnvVariable("SLIPWAY_REGISTRY", name).
+		WithExposedPort(5000).
+		AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true})
+	cluster, err := s.Cluster(name, registry)
+	if err != nil {
+		return nil, err
+	}
+	to := *s
+	to.throwaway, to.Kubeconfig, to.Context, to.APIServer = cluster, nil, "", cluster.Server()
+	to.Namespace = name
+	to.Repository, to.Registry, to.PlainHTTP = registryAlias+":5000/service", registry, true
+	to.Username, to.Password = "", nil
+	return &to, nil
+}
+
+// startThrowaway starts the registry and the cluster of onThrowaway.
+func (s *Slipway) startThrowaway(ctx context.Context) error {
+	if _, err := s.Registry.Start(ctx); err != nil {
+		return err
+	}
+	if _, err := s.APIServer.Start(ctx); err != nil {
+		return err
+	}
+	_, err := s.throwaway.await(ctx)
+	return err
+}
+
+// drains says whether the service promises to answer what it has begun when it is stopped.
+func (s *Slipway) drains(ctx context.Context) (bool, error) {
+	_, questions, err := s.smokeYAML(ctx)
+	if err != nil {
+		return false, err
+	}
+	var promise struct{ Drain bool }
+	err = json.Unmarshal([]byte(questions), &promise)
+	return promise.Drain, err
+}
+
 // push publishes one container to a registry beside this module and returns its
 // address by digest, as the cluster's node knows it.
 func push(ctx context.Context, ctr *dagger.Container, registry *dagger.Service, repository string) (string, error) {
@@ -188,6 +218,25 @@ func push(ctx context.Context, ctr *dagger.Container, registry *dagger.Service, 
 	return ref.Name(), remote.Write(ref, img, remote.WithContext(ctx), remote.WithTransport(route))
 }
 
+// service is the first Service of the manifests, and its first port.
+func (r rendered) service() (name string, port int, err error) {
+	for _, o := range r.objects {
+		var service struct {
+			Kind     string
+			Metadata struct{ Name string }
+			Spec     struct{ Ports []struct{ Port int } }
+		}
+		text, err := json.Marshal(o)
+		if err != nil {
+			return "", 0, err
+		}
+		if err := json.Unmarshal(text, &service); err == nil && service.Kind == "Service" && len(service.Spec.Ports) > 0 {
+			return service.Metadata.Name, service.Spec.Ports[0].Port, nil
+		}
+	}
+	return "", 0, errors.New("the manifests have no Service")
+}
+
 // load is a pod that sends requests to the release.
 type load struct {
 	slipway *Slipway
@@ -201,24 +250,11 @@ func (s *Slipway) startLoad(ctx context.Context, image string) (load, error) {
 	if err != nil {
 		return load{}, err
 	}
-	url := ""
-	for _, o := range r.objects {
-		var service struct {
-			Kind     string
-			Metadata struct{ Name string }
-			Spec     struct{ Ports []struct{ Port int } }
-		}
-		text, err := json.Marshal(o)
-		if err != nil {
-			return load{}, err
-		}
-		if err := json.Unmarshal(text, &service); err == nil && service.Kind == "Service" && len(service.Spec.Ports) > 0 && url == "" {
-			url = fmt.Sprintf("http://%s.%s.svc.cluster.local:%d/", service.Metadata.Name, s.Namespace, service.Spec.Ports[0].Port)
-		}
+	service, port, err := r.service()
+	if err != nil {
+		return load{}, err
 	}
-	if url == "" {
-		return load{}, errors.New("the manifests have no Service to put load on")
-	}
+	url := fmt.Sprintf("http://%s.%s.svc.cluster.local:%d/", service, s.Namespace, port)
 	client := dag.Container().WithFile("/load", s.helper("load")).WithEntrypoint([]string{"/load"})
 	address, err := push(ctx, client, s.Registry, "load")
 	if err != nil {
