@@ -38,6 +38,12 @@ func newLab(source, instance string) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
+	// An earlier lab, or somebody's mkdir, may have left it open.
+	for _, dir := range []string{"", "bin", "clusters", "engines", "parts"} {
+		if err := closed(filepath.Join(cache, "slipway", "lab", dir), 0o700); err != nil && !os.IsNotExist(err) {
+			return nil, err
+		}
+	}
 	l := &Lab{cache: filepath.Join(cache, "slipway", "lab"), instance: instance}
 	l.steps = &Steps{Cache: l.cache, Source: source, Say: say}
 	l.engine = engineOf(l.cache, instance)

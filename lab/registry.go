@@ -41,7 +41,7 @@ func (r Registry) Ensure(ctx context.Context, key string, steps *Steps) (string,
 	for _, image := range images {
 		spec.Images[image.target()] = steps.Part(image.Step)
 	}
-	if err := os.MkdirAll(r.dir, 0o755); err != nil {
+	if err := privateDir(r.dir); err != nil {
 		return "", err
 	}
 	if err := writeJSON(filepath.Join(r.dir, "spec.json"), spec); err != nil {
@@ -208,7 +208,7 @@ func (u uploads) Stat(_ context.Context, _ string, h v1.Hash) (int64, error) {
 
 func (u uploads) Put(ctx context.Context, repo string, h v1.Hash, content io.ReadCloser) error {
 	dir := filepath.Join(u.dir, "blobs")
-	if err := os.MkdirAll(filepath.Join(dir, h.Algorithm), 0o700); err != nil {
+	if err := privateDir(filepath.Join(dir, h.Algorithm)); err != nil {
 		return err
 	}
 	return registry.NewDiskBlobHandler(dir).(registry.BlobPutHandler).Put(ctx, repo, h, content)
