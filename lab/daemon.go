@@ -43,7 +43,7 @@ func (d Daemon) Record() (record, bool) {
 	if err != nil || json.Unmarshal(content, &r) != nil {
 		return record{}, false
 	}
-	return r, r.PID > 0 && r.Born == born(r.PID)
+	return r, r.Born != "" && r.Born == born(r.PID) // empty: it ended before its start could be noted
 }
 
 // born is the start time of a live process.
