@@ -135,7 +135,7 @@ func (l *Lab) Up(ctx context.Context, steps []*Step) error {
 		for i, s := range missing {
 			names[i] = s.About
 		}
-		say("building %s", strings.Join(names, ", "))
+		say("building %s%s", strings.Join(names, ", "), howLong(missing))
 	}
 	if err := l.steps.Ensure(ctx, missing...); err != nil {
 		return err

@@ -115,7 +115,7 @@ func buildOnDemand(ctx context.Context, spec registrySpec, image Image) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	say("%s: asked for, building", image.Step.About)
+	say("%s: asked for, building%s", image.Step.About, howLong(missing))
 	if err := preflight(ctx, spec.Cache, true); err != nil {
 		return err
 	}
