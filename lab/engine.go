@@ -41,6 +41,9 @@ func (e Engine) Start(ctx context.Context, key string, spec engineSpec, parts []
 	if err := e.prepare(spec); err != nil {
 		return err
 	}
+	if err := spec.Network.Claim(ctx, spec.Root); err != nil {
+		return err
+	}
 	rec := record{Key: key, Address: "unix://" + e.socket(), Parts: parts}
 	if err := e.Daemon.Start(rec, syscall.CLONE_NEWNS|syscall.CLONE_NEWPID); err != nil {
 		return err
