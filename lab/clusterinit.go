@@ -36,6 +36,7 @@ func becomeCluster(dir string) error {
 	if err := readJSON(filepath.Join(dir, "spec.json"), &spec); err != nil {
 		return err
 	}
+	unix.CloseOnExec(3) // or every process of the node inherits it
 	fromMachine, err := net.FileListener(os.NewFile(3, "listener"))
 	if err != nil {
 		return err

@@ -231,6 +231,9 @@ func (l *Lab) prune(ctx context.Context) error {
 			keep = append(keep, r.Parts...)
 		}
 	}
+	if r, alive := l.registry.Record(); alive {
+		keep = append(keep, r.Parts...)
+	}
 	parts, err := filepath.Glob(filepath.Join(l.cache, "parts", "*-????????????????"))
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sys/unix"
 )
 
 // Registry is the mirror the engine pulls from, and a place to publish to. All instances share it.
@@ -51,16 +52,19 @@ func (r Registry) Ensure(ctx context.Context, key string, steps *Steps) (string,
 	if err != nil {
 		return "", err
 	}
-	defer file.Close()
-	if err := r.Start(record{Key: key, Address: address, Parts: imageParts(steps)}, 0, file); err != nil {
+	err = r.Start(record{Key: key, Address: address, Parts: imageParts(steps)}, 0, file)
+	// Held here any longer, the listener would take connections for a registry that has ended.
+	if err := errors.Join(err, file.Close()); err != nil {
 		return "", err
 	}
+	client := &http.Client{Timeout: 5 * time.Second}
+	defer client.CloseIdleConnections()
 	return address, r.WaitReady(ctx, 30*time.Second, func() bool {
 		for _, image := range images {
 			if image.OnDemand {
 				continue // asking would build it
 			}
-			resp, err := http.Head("http://" + address + "/v2/" + image.Repository + "/manifests/" + image.Tag)
+			resp, err := client.Head("http://" + address + "/v2/" + image.Repository + "/manifests/" + image.Tag)
 			if err != nil {
 				return false
 			}
@@ -89,6 +93,7 @@ func serveRegistry(dir string) error {
 	if err := readJSON(filepath.Join(dir, "spec.json"), &spec); err != nil {
 		return err
 	}
+	unix.CloseOnExec(3) // or every build on demand inherits it
 	listener, err := net.FileListener(os.NewFile(3, "listener"))
 	if err != nil {
 		return err
