@@ -12,7 +12,7 @@ import (
 func TestKubernetesIsBuiltBesideTheEngine(t *testing.T) {
 	for command, want := range map[string]bool{
 		"dagger call rehearse":                            true,
-		"dagger -m . call --source ../other end-to-end":   true,
+		"dagger -m . call --source ../other rehearse":     true,
 		"dagger check":                                    true,
 		"dagger call preview up --ports 8080:80":          true,
 		"dagger call cluster server up":                   true,
