@@ -70,7 +70,9 @@ func becomeCluster(dir string) error {
 	}
 	go carry(fromMachine, func() (net.Conn, error) { return net.Dial("tcp", "127.0.0.1:6443") })
 	registry := &http.Server{
-		Handler:           pullOnly(spec.Registry, func(context.Context, string, string) (net.Conn, error) { return dialFrom(machine, spec.Registry) }),
+		Handler: pullOnly(spec.Registry, func(context.Context, string, string) (net.Conn, error) {
+			return dialFrom(machine, spec.Registry)
+		}),
 		ReadHeaderTimeout: 30 * time.Second,
 	}
 	go func() { _ = registry.Serve(toRegistry) }() // it ends with the cluster

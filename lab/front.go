@@ -56,7 +56,8 @@ func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !reading && (standsIn || !publishable.MatchString(repository)):
 		deny(w, http.StatusForbidden, "DENIED",
-			"%q may be the name of a public image, which only the lab itself makes: publish to a name of one part, as in %s/hello", repository, localAddress(r))
+			"%q may be the name of a public image, which only the lab itself makes: publish to a name of one part, as in %s/hello",
+			repository, localAddress(r))
 	case reading && standsIn && !onlyFrom(r.URL.Query()["ns"], func(ns string) bool { return ns == registry }),
 		!standsIn && !onlyFrom(r.URL.Query()["ns"], func(ns string) bool { return !public(ns) }):
 		deny(w, http.StatusNotFound, "NAME_UNKNOWN", "the lab has no %q of %q", repository, r.URL.Query().Get("ns"))

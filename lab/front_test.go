@@ -13,9 +13,12 @@ import (
 // which takes everything between /v2/ and the last words of a path for the repository.
 func FuzzNoRequestWritesAStandIn(f *testing.F) {
 	for _, target := range []string{
-		"/v2/library/golang/manifests/1", "/v2/hello/blobs/uploads/", "/v2/hello/blobs/uploads/1?digest=sha256:0", "/v2/kubectl/manifests/v1?ns=docker.io",
-		"/v2/hello/../library/golang/manifests/1", "/v2/library%2fgolang/manifests/1", "//v2//kubectl//manifests//v1", "http://docker.io/v2/kubectl/manifests/v1",
-		"/v2/blobs/uploads/manifests/kubectl", "/v2/_catalog", "/v2/hello/tags/list", "/v2/hello\\..\\kubectl/manifests/v1", "/v2/hello/manifests/..%00",
+		"/v2/library/golang/manifests/1", "/v2/hello/blobs/uploads/", "/v2/hello/blobs/uploads/1?digest=sha256:0",
+		"/v2/kubectl/manifests/v1?ns=docker.io",
+		"/v2/hello/../library/golang/manifests/1", "/v2/library%2fgolang/manifests/1", "//v2//kubectl//manifests//v1",
+		"http://docker.io/v2/kubectl/manifests/v1",
+		"/v2/blobs/uploads/manifests/kubectl", "/v2/_catalog", "/v2/hello/tags/list",
+		"/v2/hello\\..\\kubectl/manifests/v1", "/v2/hello/manifests/..%00",
 	} {
 		for _, method := range []string{"GET", "PUT", "POST", "PATCH", "DELETE"} {
 			f.Add(method, target)

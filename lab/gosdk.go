@@ -25,7 +25,8 @@ const (
 // gosdk/_seed/go.sum pins them, so that no checksum database need be asked, which misses some now and then and
 // which not every network reaches. All else is verified as Go does by itself.
 var generatedModules = []string{
-	"dagger.io/dagger", "github.com/adrg/xdg", "github.com/dagger/otel-go", "github.com/dagger/querybuilder", "github.com/mitchellh/go-homedir",
+	"dagger.io/dagger", "github.com/dagger/otel-go", "github.com/dagger/querybuilder",
+	"github.com/adrg/xdg", "github.com/mitchellh/go-homedir",
 }
 
 // Go's two caches, filled as the first load of a module would fill them. This is a step of its own

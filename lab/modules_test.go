@@ -56,7 +56,8 @@ func trusting(t *testing.T) {
 	t.Setenv("GOENV", filepath.Join(t.TempDir(), "env"))
 	write(t, os.Getenv("GOENV"), "GOFLAGS=-mod=mod -modcacherw\n")
 	for name, value := range map[string]string{
-		"GOSUMDB": "off", "GONOSUMDB": "*", "GONOSUMCHECK": "1", "GOPRIVATE": "*", "GONOPROXY": "none", "GOINSECURE": "*", "GOFLAGS": "-mod=mod -modcacherw",
+		"GOSUMDB": "off", "GONOSUMDB": "*", "GONOSUMCHECK": "1", "GOPRIVATE": "*",
+		"GONOPROXY": "none", "GOINSECURE": "*", "GOFLAGS": "-mod=mod -modcacherw",
 	} {
 		t.Setenv(name, value)
 	}

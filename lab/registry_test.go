@@ -184,7 +184,8 @@ func TestNothingIsPushedWherePublicImagesAre(t *testing.T) {
 		}
 	}
 	for _, target := range []string{
-		"http://docker.io/v2/library/golang/manifests/1", "http://registry.k8s.io/v2/kubectl/manifests/v1", "http://" + address + "/v2/hello/manifests/1",
+		"http://docker.io/v2/library/golang/manifests/1", "http://registry.k8s.io/v2/kubectl/manifests/v1",
+		"http://" + address + "/v2/hello/manifests/1",
 		"/v2/library/golang/manifests/1?ns=docker.io", "/v2/kubectl/manifests/v1?ns=hello", "/v2/hello/manifests/1?ns=docker.io",
 		"/v2/golang/manifests/1?ns=docker.io/library", "/v1/library/golang/manifests/1", "/v2/kubectl/tags/list", "/v2/kubectl/referrers/x",
 	} {
