@@ -145,6 +145,9 @@ func (l *Lab) Up(ctx context.Context, steps []*Step) error {
 		return err
 	}
 	defer lock.Close()
+	if err := l.steps.again().Ensure(ctx, steps...); err != nil {
+		return err
+	}
 	if err := l.start(ctx); err != nil {
 		return err
 	}

@@ -159,6 +159,10 @@ func (r *Steps) Ensure(ctx context.Context, steps ...*Step) error {
 	return g.Wait()
 }
 
+// again looks at what is there anew: a run of another state of the source may have pruned what this one built
+// or found, until it holds the lock on the daemons.
+func (r *Steps) again() *Steps { return &Steps{Cache: r.Cache, Source: r.Source, Say: r.Say} }
+
 func (r *Steps) once(ctx context.Context, s *Step) func() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
