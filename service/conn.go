@@ -24,6 +24,8 @@ const (
 	// A line of the headers takes about as much memory besides its bytes: its place in
 	// a map that grows by doubling.
 	lineMemory = 128
+	// What net/http can have read of the requests that follow: 4 KiB, of lines such as "a:".
+	maxReadAhead = 4<<10 + (4<<10)/3*lineMemory
 	// limitHeaders answers to fewer; so many are not worth the time to parse.
 	junkLines  = 4 * maxHeaderLines
 	junkAnswer = "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -53,7 +55,7 @@ func (c *conn) evictable() bool { return c.phase.Load() != answering }
 func (c *conn) Read(p []byte) (int, error) {
 	begins := c.phase.Load() == idle
 	if begins {
-		c.owner.refund(c)
+		c.owner.refund(c, 0)
 	}
 	n, err := c.Conn.Read(p)
 	if n == 0 {
@@ -61,7 +63,6 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	if begins {
 		c.wait(idle)
-		c.lines = 0
 	}
 	memory := int64(n)
 	if begins || c.phase.Load() == reading {
@@ -93,8 +94,9 @@ func headerLines(p []byte) int {
 // the next one begins, and sets another: a Read between the two means that nothing
 // of what was read before is left.
 func (c *conn) SetReadDeadline(t time.Time) error {
-	if !c.phase.CompareAndSwap(idle, reading) {
-		c.phase.CompareAndSwap(done, idle)
+	if !c.phase.CompareAndSwap(idle, reading) && c.phase.CompareAndSwap(done, idle) {
+		c.lines = 0
+		c.owner.refund(c, maxReadAhead)
 	}
 	return c.Conn.SetReadDeadline(t)
 }

@@ -137,12 +137,13 @@ func (cs *connections) largest() *conn {
 	return largest
 }
 
-// refund says that what c has read so far is answered.
-func (cs *connections) refund(c *conn) {
+// refund says that what c has read so far is answered, but for the rest.
+func (cs *connections) refund(c *conn, rest int64) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	cs.memory -= c.memory
-	c.memory = 0
+	rest = min(rest, c.memory)
+	cs.memory -= c.memory - rest
+	c.memory = rest
 }
 
 // evict closes a connection; cs.mu is held.

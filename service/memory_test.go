@@ -123,6 +123,29 @@ func TestMemoryOfWhatIsAnswered(t *testing.T) {
 	}
 }
 
+// Whoever pipelines for long is charged for what is not answered, not for all.
+func TestPipeliningForLong(t *testing.T) {
+	t.Parallel()
+	const requests = 5000
+	s, _ := newTestServer(t, config{})
+	s.conns.maxMemory = 1 << 20
+	ts := listen(t, s)
+	conn := dial(t, ts.Listener.Addr().String())
+	go func() {
+		_, _ = io.WriteString(conn, strings.Repeat("GET /healthz HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n", requests))
+	}()
+	r := bufio.NewReader(conn)
+	for i := range requests {
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatalf("answer %d: %v", i+1, err)
+		}
+		if readBody(t, resp); resp.StatusCode != http.StatusOK {
+			t.Fatalf("answer %d is %d", i+1, resp.StatusCode)
+		}
+	}
+}
+
 // A handler that waits for its client, to send or to read, does not keep the
 // connection from making room.
 func TestConnectionLimitEvictsStalled(t *testing.T) {
