@@ -21,6 +21,7 @@ type config struct {
 	requestTimeout    time.Duration // 0 for none
 	maxRequests       int           // 0 for any number
 	maxConnections    int           // 0 for any number
+	maxRequestMemory  int           // in MiB, 0 for any number
 	trustedProxies    []string      // networks in CIDR notation
 	identity          identity
 	traces            tracesConfig
@@ -50,9 +51,11 @@ func (cfg *config) settings() []setting {
 		{"shutdown-timeout", "20s", "how long requests in flight may then take to finish", parseDuration(&cfg.shutdownTimeout)},
 		{"request-timeout", "10s", "how long a handler may take before its client gets 503; 0s for any time", parseDuration(&cfg.requestTimeout)},
 		{"max-requests", "256", "requests answered at once, the others get 503; 0 for any number", parseCount(&cfg.maxRequests)},
-		// About 20 KiB each while idle: together less than what the smallest container
-		// leaves free. A request's headers come on top, see maxHeaderBytes.
-		{"max-connections", "1000", "connections kept open, past that the longest idle is closed; 0 for any number", parseCount(&cfg.maxConnections)},
+		// About 20 KiB each while idle, and up to 48 in the kernel: together with the
+		// requests' memory less than what a container of 64 MiB leaves free.
+		{"max-connections", "512", "connections kept open, past that the longest idle is closed; 0 for any number", parseCount(&cfg.maxConnections)},
+		{"max-request-memory", "10", "MiB that requests may take until they are answered, past that the largest is cut; 0 for any number",
+			parseCount(&cfg.maxRequestMemory)},
 		{"trusted-proxies", "", "networks such as 10.0.0.0/8,fd00::/8 whose X-Forwarded-For is believed", cfg.parseTrustedProxies},
 		{"pod-name", "", "name to answer with, by default the host's", parseName(&cfg.identity.Pod)},
 		{"node-name", "", "machine that runs the pod", parseName(&cfg.identity.Node)},

@@ -15,7 +15,7 @@ func TestParseConfig(t *testing.T) {
 	defaults := config{
 		port: 8080, metricsPort: 9090, logLevel: slog.LevelInfo,
 		drainDelay: 5 * time.Second, shutdownTimeout: 20 * time.Second, requestTimeout: 10 * time.Second,
-		maxRequests: 256, maxConnections: 1000,
+		maxRequests: 256, maxConnections: 512, maxRequestMemory: 10,
 	}
 	with := func(change func(*config)) config {
 		cfg := defaults
@@ -33,18 +33,18 @@ func TestParseConfig(t *testing.T) {
 			map[string]string{
 				"PORT": "9000", "METRICS_PORT": "9001", "LOG_LEVEL": "debug",
 				"DRAIN_DELAY": "1.5s", "SHUTDOWN_TIMEOUT": "2m", "REQUEST_TIMEOUT": "3s",
-				"MAX_REQUESTS": "7", "MAX_CONNECTIONS": "8", "TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8",
+				"MAX_REQUESTS": "7", "MAX_CONNECTIONS": "8", "MAX_REQUEST_MEMORY": "9", "TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8",
 				"POD_NAME": "hello-1", "NODE_NAME": "node-a", "POD_NAMESPACE": "default",
 			},
 			config{
 				9000, 9001, slog.LevelDebug, 1500 * time.Millisecond, 2 * time.Minute, 3 * time.Second,
-				7, 8, []string{"10.0.0.0/8", "fd00::/8"}, identity{"hello-1", "node-a", "default"}, tracesConfig{},
+				7, 8, 9, []string{"10.0.0.0/8", "fd00::/8"}, identity{"hello-1", "node-a", "default"}, tracesConfig{},
 			}},
 		{"flags",
 			[]string{
 				"--port", "0", "--metrics-port=0", "--log-level=warn",
 				"--drain-delay=3s", "--shutdown-timeout=0s", "--request-timeout=0s",
-				"--max-requests=0", "--max-connections=0", "--trusted-proxies=", "--pod-name=p",
+				"--max-requests=0", "--max-connections=0", "--max-request-memory=0", "--trusted-proxies=", "--pod-name=p",
 			}, nil,
 			config{logLevel: slog.LevelWarn, drainDelay: 3 * time.Second, identity: identity{Pod: "p"}}},
 		{"flag before environment", []string{"--port=1"}, map[string]string{"PORT": "2"},

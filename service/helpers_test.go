@@ -25,8 +25,8 @@ func newTestServer(t testing.TB, cfg config) (*server, *logBuffer) {
 func listen(t testing.TB, s *server) *httptest.Server {
 	t.Helper()
 	ts := httptest.NewUnstartedServer(nil)
-	ts.Config = s.httpServer(s.router)
-	ts.Listener = boundedListener{ts.Listener, &s.conns}
+	ts.Config = s.httpServer(s.router, s.conns)
+	ts.Listener = boundedListener{ts.Listener, s.conns}
 	ts.Start()
 	t.Cleanup(ts.Close)
 	return ts

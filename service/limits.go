@@ -12,14 +12,31 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// No endpoint takes an upload, so this is generous.
-const maxBodyBytes = 1 << 20
+const (
+	// No endpoint takes an upload, so this is generous. What a handler reads counts
+	// for --max-request-memory, as if it kept it.
+	maxBodyBytes = 1 << 20
+	// A line takes memory besides its bytes, and browsers behind proxies send thirty.
+	maxHeaderLines = 128
+)
 
 // limitRequests answers 503 to requests past the number that may be answered at
 // once. Probes get through: a busy process that is restarted is worse than slow.
 func (s *server) limitRequests(c *gin.Context) {
 	if s.cfg.maxRequests > 0 && s.active.Load() > int64(s.cfg.maxRequests) && !isProbe(c.FullPath()) {
 		abort(c, http.StatusServiceUnavailable)
+	}
+}
+
+// limitHeaders answers 431 to a request with too many lines of headers.
+func limitHeaders(c *gin.Context) {
+	lines := 0
+	for _, values := range c.Request.Header {
+		lines += len(values)
+	}
+	if lines > maxHeaderLines {
+		c.Header("Connection", "close")
+		abort(c, http.StatusRequestHeaderFieldsTooLarge)
 	}
 }
 

@@ -102,7 +102,7 @@ func TestSlowBody(t *testing.T) {
 		}
 	})
 	ts := httptest.NewUnstartedServer(nil)
-	ts.Config = s.httpServer(s.router)
+	ts.Config = s.httpServer(s.router, s.conns)
 	ts.Config.ReadTimeout = 50 * time.Millisecond
 	ts.Start()
 	defer ts.Close()

@@ -156,7 +156,12 @@ type process struct {
 // launch starts the service and returns once it listens.
 func launch(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	cmd := command(t, env, append([]string{"--port=0", "--metrics-port=0"}, args...)...)
+	return run(t, command(t, env, append([]string{"--port=0", "--metrics-port=0"}, args...)...))
+}
+
+// run starts a command that is the service and returns once it listens.
+func run(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

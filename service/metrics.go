@@ -44,7 +44,7 @@ func newMetrics(s *server) *metrics {
 		gauge("http_server_open_connections", "Connections that are open.", func() float64 { return float64(s.conns.count()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "http_server_evicted_connections_total",
-			Help: "Connections closed because there were too many.",
+			Help: "Connections closed because they were too many or took too much memory.",
 		}, func() float64 { return float64(s.conns.evicted.Load()) }),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -20,7 +20,7 @@ func (s *server) routes() *gin.Engine {
 	_ = router.SetTrustedProxies(s.cfg.trustedProxies) // Cannot fail: each was parsed already.
 
 	router.Use(s.setHeaders, s.observe, s.trace, s.recoverPanic, s.handleErrors,
-		s.limitRequests, s.limitTime, limitBody)
+		limitHeaders, s.limitRequests, s.limitTime, limitBody)
 	router.NoRoute(func(c *gin.Context) { abort(c, http.StatusNotFound) })
 	router.NoMethod(func(c *gin.Context) { abort(c, http.StatusMethodNotAllowed) })
 

@@ -28,8 +28,7 @@ const (
 	// Longer than the 60 s for which load balancers commonly keep a connection
 	// idle: the side that sends requests should be the one that closes it.
 	idleTimeout = 75 * time.Second
-	// Room for large cookies and tokens. net/http adds 4 KiB, and a client that fills
-	// them with the shortest lines makes 350 KiB of memory of it.
+	// Room for large cookies and tokens; net/http adds 4 KiB.
 	maxHeaderBytes = 16 << 10
 )
 
@@ -48,7 +47,8 @@ type server struct {
 	// can have the same ones.
 	shared struct{ nosniff, vary []string }
 
-	conns  connections
+	conns, metricsConns *connections
+
 	active atomic.Int64 // requests being answered
 	// draining is set once the server has been told to stop, and stays set.
 	draining atomic.Bool
@@ -62,7 +62,9 @@ func newServer(cfg config, log *slog.Logger) *server {
 		identity: cfg.identity,
 		started:  time.Now(),
 		tracing:  newTracing(cfg, log),
-		conns:    connections{max: cfg.maxConnections, open: make(map[*conn]struct{})},
+		conns:    newConnections(cfg.maxConnections, int64(cfg.maxRequestMemory)<<20),
+		// Enough for several that scrape, and little memory if it is somebody else.
+		metricsConns: newConnections(32, 2<<20),
 	}
 	s.shared.nosniff, s.shared.vary = []string{"nosniff"}, []string{"Accept"}
 	s.page, s.assets = loadPage(s.identity)
@@ -85,13 +87,13 @@ func (s *server) run(ctx context.Context, listener, metrics net.Listener) error 
 	}()
 
 	failed := make(chan error, 2)
-	srv := s.httpServer(s.router)
+	srv := s.httpServer(s.router, s.conns)
 	defer closeQuietly(srv)
-	go func() { failed <- srv.Serve(boundedListener{listener, &s.conns}) }()
+	go func() { failed <- srv.Serve(boundedListener{listener, s.conns}) }()
 	if metrics != nil {
-		metricsServer := s.httpServer(s.metrics.handler())
+		metricsServer := s.httpServer(s.metrics.handler(), s.metricsConns)
 		defer closeQuietly(metricsServer)
-		go func() { failed <- metricsServer.Serve(metrics) }()
+		go func() { failed <- metricsServer.Serve(boundedListener{metrics, s.metricsConns}) }()
 		s.log.Info("serving metrics", "address", metrics.Addr().String())
 	}
 	s.log.Info("started", "address", listener.Addr().String(), "version", version, "revision", revision)
@@ -125,7 +127,7 @@ func (s *server) run(ctx context.Context, listener, metrics net.Listener) error 
 // failure there is already an error to report.
 func closeQuietly(srv *http.Server) { _ = srv.Close() }
 
-func (s *server) httpServer(handler http.Handler) *http.Server {
+func (s *server) httpServer(handler http.Handler, conns *connections) *http.Server {
 	srv := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -137,7 +139,7 @@ func (s *server) httpServer(handler http.Handler) *http.Server {
 		// Otherwise net/http answers "OPTIONS *" itself, past our middleware.
 		DisableGeneralOptionsHandler: true,
 	}
-	s.conns.observe(srv)
+	conns.observe(srv)
 	return srv
 }
 

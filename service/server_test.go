@@ -166,7 +166,7 @@ func TestTimeouts(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, _ := newTestServer(t, cfg)
-	srv := s.httpServer(s.router)
+	srv := s.httpServer(s.router, s.conns)
 	for i, timeout := range []time.Duration{srv.ReadHeaderTimeout, srv.ReadTimeout, srv.WriteTimeout, srv.IdleTimeout} {
 		if timeout <= 0 {
 			t.Errorf("timeout %d is %s, which waits for ever", i, timeout)
@@ -183,6 +183,6 @@ func TestTimeouts(t *testing.T) {
 func TestHTTPServerLogsJSON(t *testing.T) {
 	t.Parallel()
 	s, logs := newTestServer(t, config{})
-	s.httpServer(s.router).ErrorLog.Print("what net/http has to say")
+	s.httpServer(s.router, s.conns).ErrorLog.Print("what net/http has to say")
 	logs.entry("what net/http has to say")
 }

@@ -21,6 +21,9 @@ import (
 // shutdown timeout have passed, with a margin.
 const flushTimeout = 3 * time.Second
 
+// maxUserAgent is in bytes; browsers send some 150.
+const maxUserAgent = 256
+
 // tracing makes spans of requests. Its zero value makes none.
 type tracing struct {
 	provider *sdktrace.TracerProvider
@@ -91,10 +94,10 @@ func (s *server) trace(c *gin.Context) {
 		trace.WithAttributes(
 			attribute.String("http.request.method", knownMethod(c.Request.Method)),
 			attribute.String("http.route", route),
-			attribute.String("url.path", validText(loggedPath(c))),
+			attribute.String("url.path", spanText(c.Request.URL.Path, maxLoggedPath)),
 			attribute.String("url.scheme", "http"),
 			attribute.String("client.address", s.clientIP(c)),
-			attribute.String("user_agent.original", validText(c.Request.UserAgent())),
+			attribute.String("user_agent.original", spanText(c.Request.UserAgent(), maxUserAgent)),
 		))
 	c.Request = c.Request.WithContext(ctx)
 	whole := false
@@ -111,9 +114,13 @@ func (s *server) trace(c *gin.Context) {
 	whole = true
 }
 
-// validText is what a client sent, in UTF-8: protobuf takes nothing else, so that
-// one such request would cost all the spans that are sent with it.
-func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// spanText is what a client sent, as far as a span keeps it. Thousands of spans wait
+// for a collector that is away, so each holds max bytes and not what they were cut from.
+// It is UTF-8: protobuf takes nothing else, and one such request would cost all the
+// spans that are sent with it.
+func spanText(s string, max int) string {
+	return strings.ToValidUTF8(strings.Clone(s[:min(len(s), max)]), "\uFFFD")
+}
 
 // traceID is the id of the trace that the request is part of, or "".
 func traceID(c *gin.Context) string {

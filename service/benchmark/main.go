@@ -1,5 +1,5 @@
-// Command benchmark measures the service: compare puts it beside its peers,
-// flood connects thousands of slow clients to it, and rollout stops it under load.
+// Command benchmark measures the service: compare puts it beside its peers, and
+// rollout stops it under load.
 package main
 
 import (
@@ -18,7 +18,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("which one? compare, flood or rollout")
+		return fmt.Errorf("which one? compare or rollout")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ExitOnError)
 	switch args[0] {
@@ -28,11 +28,6 @@ func run(args []string) error {
 		connections := flags.Int("connections", 32, "connections that are kept alive")
 		_ = flags.Parse(args[1:]) // Exits on an error.
 		return compare(*rounds, *seconds, *connections)
-	case "flood":
-		connections := flags.Int("connections", 10_000, "connections that say little or nothing")
-		length := flags.Duration("length", time.Minute, "how long they stay")
-		_ = flags.Parse(args[1:])
-		return flood(*connections, *length)
 	case "rollout":
 		rounds := flags.Int("rounds", 50, "how often a process is replaced")
 		clients := flags.Int("clients", 16, "clients that ask all the time")
@@ -40,5 +35,5 @@ func run(args []string) error {
 		_ = flags.Parse(args[1:])
 		return rollout(*rounds, *clients, *window)
 	}
-	return fmt.Errorf("there is no %q: compare, flood or rollout", args[0])
+	return fmt.Errorf("there is no %q: compare or rollout", args[0])
 }
