@@ -156,6 +156,10 @@ func (c *checker) identity(o object.Object, seen map[object.ID]bool) bool {
 		c.refuse(o, "name", "metadata.name", "is missing or no string: give a name, in quotes if it is a number")
 		return false
 	}
+	if wrong := o.Misnamed(); wrong != "" {
+		c.findings = append(c.findings, Finding{Rule: "name", Where: c.Files[o.String()], Text: fmt.Sprintf("%s: names become part of paths, so correct it", wrong)})
+		return false
+	}
 	if ns := o.Namespace(); ns != "" && ns != c.Namespace {
 		c.refuse(o, ruleNamespace, "metadata.namespace",
 			"is %s, while the release goes to %s: take the field out or deploy to %s", ns, c.Namespace, ns)
