@@ -94,7 +94,7 @@ func (s *session) detachClaims(ctx context.Context, live object.Object) (string,
 		case !isSet || time.Since(start) > claimsLimit:
 			return fmt.Sprintf("%s stays: %s, which holds data, would go with it; --delete-data deletes both", live, claim), nil
 		}
-		if !pause(ctx, 200*time.Millisecond) {
+		if !kube.Pause(ctx, 200*time.Millisecond) {
 			return "", context.Cause(ctx)
 		}
 	}

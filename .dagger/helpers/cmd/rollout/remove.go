@@ -166,7 +166,7 @@ func (s *session) gone(ctx context.Context, objects []object.Object, limit time.
 				words[i] = fmt.Sprintf("%s is still being deleted after %s%s", o, patience, s.holder(ctx, live))
 				return nil
 			}
-			if !pause(ctx, 200*time.Millisecond) {
+			if !kube.Pause(ctx, 200*time.Millisecond) {
 				return context.Cause(ctx)
 			}
 		}

@@ -157,7 +157,9 @@ func (c *checker) identity(o object.Object, seen map[object.ID]bool) bool {
 		return false
 	}
 	if wrong := o.Misnamed(); wrong != "" {
-		c.findings = append(c.findings, Finding{Rule: "name", Where: c.Files[o.String()], Text: fmt.Sprintf("%s: names become part of paths, so correct it", wrong)})
+		c.findings = append(c.findings, Finding{
+			Rule: "name", Where: c.Files[o.String()], Text: wrong + ": names become part of paths, so correct it",
+		})
 		return false
 	}
 	if ns := o.Namespace(); ns != "" && ns != c.Namespace {
