@@ -69,7 +69,7 @@ func (s *session) removeClaims(ctx context.Context, claims []object.Object) (rem
 // must stay, "" if it may go.
 func (s *session) detachClaims(ctx context.Context, live object.Object) (string, error) {
 	isSet := live.Kind() == "StatefulSet" && live.Group() == "apps"
-	if s.DeleteData || !isSet && !isCustom(live) || live.Namespace() == "" {
+	if s.DeleteData || !isSet && !live.IsCustom() || live.Namespace() == "" {
 		return "", nil
 	}
 	deletes := live.Text("spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted") == "Delete"

@@ -144,7 +144,7 @@ func waitsFor(o object.Object) bool {
 	case "CustomResourceDefinition", "APIService", "PersistentVolumeClaim", "Service":
 		return true
 	}
-	return isCustom(o)
+	return o.IsCustom()
 }
 
 // look is one moment of all that is followed in a namespace.

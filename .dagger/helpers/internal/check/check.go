@@ -90,7 +90,8 @@ func Manifests(in Input) (refused, warnings []Finding, err error) {
 		if c.Namespace == "" {
 			c.Namespace = o.Namespace()
 		}
-		c.operated = c.operated || custom(o.Group())
+		// Kinds of Kubernetes' own projects, such as Gateways, make no pods.
+		c.operated = c.operated || o.IsCustom() && !strings.HasSuffix(o.Group(), ".k8s.io")
 	}
 	seen := map[object.ID]bool{}
 	for _, o := range in.Objects {
@@ -207,10 +208,4 @@ func (c *checker) values(o object.Object) {
 			}
 		}
 	}
-}
-
-// custom says whether a group is none of Kubernetes' own.
-func custom(group string) bool {
-	own := []string{"", "apps", "autoscaling", "batch", "extensions", "policy"}
-	return !slices.Contains(own, group) && !strings.HasSuffix(group, ".k8s.io")
 }
