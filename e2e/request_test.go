@@ -44,6 +44,11 @@ type request struct {
 	To             int
 	Confirm        string
 	Tail           int
+	Evidence       string
+
+	RecordKey        string
+	RecordsNamespace string
+	Insecure         bool
 }
 
 // call is one run of the helper, as a script asks for it.
@@ -79,6 +84,12 @@ func parseCall(args []string, defaults call) (call, error) {
 	flags.StringVar(&c.Confirm, "confirm", "", "")
 	flags.IntVar(&c.Tail, "tail", c.Tail, "")
 	flags.Func("allow", "", func(name string) error { c.Allow = append(c.Allow, name); return nil })
+	flags.StringVar(&c.Namespace, "namespace", c.Namespace, "")
+	flags.StringVar(&c.Context, "context", "", "")
+	flags.StringVar(&c.Evidence, "evidence", "", "")
+	flags.StringVar(&c.RecordKey, "record-key", "", "")
+	flags.StringVar(&c.RecordsNamespace, "records-namespace", "", "")
+	flags.BoolVar(&c.Insecure, "insecure-kubeconfig", false, "")
 	flags.StringVar(&c.kubeconfig, "kubeconfig", c.kubeconfig, "")
 	flags.DurationVar(&c.within, "within", 0, "")
 	if err := flags.Parse(args); err != nil {

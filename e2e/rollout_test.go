@@ -338,7 +338,7 @@ func (c labCluster) clean(t *testing.T, ns string) {
 	// Nothing is lost by a hard end, and a grace of minutes would outlive the test.
 	kubectl("delete", "pods", "--all", "--namespace="+ns, "--grace-period=0", "--force", "--wait=false")
 	for line := range strings.Lines(kubectl("get", "namespaces,customresourcedefinitions,persistentvolumes,apiservices,"+
-		"validatingadmissionpolicies,validatingadmissionpolicybindings", "--output=name")) {
+		"validatingadmissionpolicies,validatingadmissionpolicybindings,clusterroles,clusterrolebindings", "--output=name")) {
 		if name := strings.TrimSpace(line); strings.Contains(name, ns) {
 			kubectl("delete", name, "--ignore-not-found", "--wait=false")
 		}

@@ -127,6 +127,10 @@ func (s *session) applyAll(ctx context.Context, p *plan, batch []*change) error 
 }
 
 func (s *session) apply(ctx context.Context, p *plan, ch *change) error {
+	if ch.fixed {
+		ch.applied = ch.live
+		return nil
+	}
 	if ch.replace {
 		if err := s.replace(ctx, ch.live); err != nil {
 			return err
@@ -149,7 +153,7 @@ func (s *session) apply(ctx context.Context, p *plan, ch *change) error {
 		if err == nil || !errors.As(err, &refused) || !p.bringsAlong(refused, ch.wanted) || time.Since(start) > settleLimit {
 			return err
 		}
-		if !pause(ctx, 200*time.Millisecond) {
+		if !kube.Pause(ctx, 200*time.Millisecond) {
 			return context.Cause(ctx)
 		}
 	}
@@ -200,7 +204,7 @@ func (s *session) learnKinds(ctx context.Context, p *plan) error {
 			o := p.changes[missing].wanted
 			return &failure{cause: fmt.Sprintf("%s: its definition does not serve version %s", o, o.Version()), advice: "see spec.versions of the definition"}
 		}
-		if !pause(ctx, 200*time.Millisecond) {
+		if !kube.Pause(ctx, 200*time.Millisecond) {
 			return context.Cause(ctx)
 		}
 	}
@@ -213,14 +217,4 @@ func (s *session) learnKinds(ctx context.Context, p *plan) error {
 		return err
 	}
 	return nil
-}
-
-// pause waits, or returns false when ctx has ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }

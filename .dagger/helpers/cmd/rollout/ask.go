@@ -118,7 +118,7 @@ func (s *session) askTarget(ctx context.Context, w *watcher, t target, q questio
 		case late && verdict.way != nil:
 			return fmt.Sprintf("nothing is known of the answers of %s: the way to its pods failed: %v\n", t.workload, verdict.way), nil, nil
 		}
-		if !pause(ctx, 500*time.Millisecond) {
+		if !kube.Pause(ctx, 500*time.Millisecond) {
 			return "", nil, context.Cause(ctx)
 		}
 	}

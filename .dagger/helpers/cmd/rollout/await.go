@@ -71,7 +71,7 @@ func (s *session) awaitSteady(ctx context.Context, w *watcher, p *plan, steady b
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-w.changed:
-			if !pause(ctx, awaitGather) {
+			if !kube.Pause(ctx, awaitGather) {
 				return context.Cause(ctx)
 			}
 		case <-time.After(next):

@@ -69,7 +69,7 @@ func (s *session) removeClaims(ctx context.Context, claims []object.Object) (rem
 // must stay, "" if it may go.
 func (s *session) detachClaims(ctx context.Context, live object.Object) (string, error) {
 	isSet := live.Kind() == "StatefulSet" && live.Group() == "apps"
-	if s.DeleteData || !isSet && !isCustom(live) || live.Namespace() == "" {
+	if s.DeleteData || !isSet && !live.IsCustom() || live.Namespace() == "" {
 		return "", nil
 	}
 	deletes := live.Text("spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted") == "Delete"
@@ -94,7 +94,7 @@ func (s *session) detachClaims(ctx context.Context, live object.Object) (string,
 		case !isSet || time.Since(start) > claimsLimit:
 			return fmt.Sprintf("%s stays: %s, which holds data, would go with it; --delete-data deletes both", live, claim), nil
 		}
-		if !pause(ctx, 200*time.Millisecond) {
+		if !kube.Pause(ctx, 200*time.Millisecond) {
 			return "", context.Cause(ctx)
 		}
 	}

@@ -85,7 +85,7 @@ func (s *session) dryRun(ctx context.Context, state namespaceState, objects []ob
 // locked holds the lease of the release while do works. From here on no other deploy,
 // rollback or destroy of it runs.
 func (s *session) locked(ctx context.Context, do func(ctx context.Context) error) error {
-	held, lease, err := release.Lock(ctx, s.client, s.Release, s.limit, s.say)
+	held, lease, err := s.store.Lock(ctx, s.limit, s.say)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,8 @@ func (s *session) beginRelease(ctx context.Context, p *plan, r release.Record) (
 	if err != nil {
 		return r, nil, err
 	}
-	return r, w, s.store.Save(ctx, r)
+	err = s.store.Save(ctx, &r)
+	return r, w, err
 }
 
 // roll carries the plan out: the cluster ends up serving r, or as it was.
@@ -128,9 +129,9 @@ func (s *session) roll(ctx context.Context, p *plan, w *watcher, r release.Recor
 	}
 	// This one first: at no moment may the records say that nothing serves.
 	r.Status = release.Deployed
-	err = s.store.Mark(ctx, r.Number, r.Status, r.Note)
+	err = s.store.Mark(ctx, r, r.Status, r.Note)
 	if kube.NotFound(err) { // Somebody deleted the record.
-		err = s.store.Save(ctx, r)
+		err = s.store.Save(ctx, &r)
 	}
 	if err != nil {
 		return fmt.Errorf("release %d of %s is ready, but that could not be noted: %w\nnext: deploy again, which goes on from there",
@@ -188,9 +189,9 @@ func (s *session) closeEarlier(ctx context.Context, records []release.Record, su
 		var err error
 		switch {
 		case r.Status == release.Pending:
-			err = s.store.Mark(ctx, r.Number, release.Failed, "interrupted")
+			err = s.store.Mark(ctx, r, release.Failed, "interrupted")
 		case r.Status == release.Deployed && succeeded:
-			err = s.store.Mark(ctx, r.Number, release.Superseded, "")
+			err = s.store.Mark(ctx, r, release.Superseded, "")
 		}
 		if err != nil && !kube.NotFound(err) { // A record that is gone has ended.
 			return err

@@ -71,6 +71,10 @@ func (s *session) destroy(ctx context.Context) error {
 // kept: it is not the release's to delete.
 func (s *session) giveBack(ctx context.Context, records []release.Record) (removal, error) {
 	var result removal
+	records, err := s.believe(ctx, records)
+	if err != nil {
+		return result, err
+	}
 	seen := map[object.ID]bool{}
 	for _, r := range release.Interrupted(records) {
 		for _, o := range r.Before {

@@ -12,10 +12,29 @@ import (
 	"slipway/helpers/internal/sanitize"
 )
 
+// How much of what others say is shown of a failure: nothing but states and the API's own
+// reasons, the last lines, or more of them.
 const (
-	evidenceLines  = 10 // of a container's log
-	evidenceEvents = 5
+	evidenceNone  = "none"
+	evidenceShort = "short"
+	evidenceFull  = "full"
 )
+
+// evidenceLines is how many of a container's last log lines are shown.
+func (r request) evidenceLines() int { return r.measure(0, 10, 200) }
+
+// evidenceEvents is how many of the last warnings are shown.
+func (r request) evidenceEvents() int { return r.measure(0, 5, 50) }
+
+func (r request) measure(none, short, full int) int {
+	switch r.Evidence {
+	case evidenceNone:
+		return none
+	case evidenceFull:
+		return full
+	}
+	return short
+}
 
 // evidence is what can be seen of an object that fails: state, last log lines of its most
 // telling pod, and warnings. It is collected before the pods are taken away, and an error
@@ -37,9 +56,9 @@ func (s *session) evidence(ctx context.Context, w *watcher, st state) []string {
 			warnings = append(warnings, line)
 		}
 	}
-	if len(warnings) > 0 {
+	if len(warnings) > 0 && s.evidenceEvents() > 0 {
 		lines = append(lines, "events:")
-		lines = append(lines, sanitize.Quote(warnings[max(0, len(warnings)-evidenceEvents):])...)
+		lines = append(lines, sanitize.Quote(warnings[max(0, len(warnings)-s.evidenceEvents()):])...)
 	}
 	return lines
 }
@@ -49,7 +68,7 @@ func (s *session) evidence(ctx context.Context, w *watcher, st state) []string {
 func (s *session) lastWords(ctx context.Context, p object.Object, wanted func(status object.Object) bool) []string {
 	var lines []string
 	for _, status := range containerStatuses(p) {
-		if !wanted(status) {
+		if !wanted(status) || s.evidenceLines() == 0 {
 			continue
 		}
 		restarts, _ := status.Int("restartCount")
@@ -92,7 +111,7 @@ func restarts(p object.Object) (n int) {
 // lastLines is the end of a container's log; of the run before the present one if
 // previous is set and there is such a log.
 func (s *session) lastLines(ctx context.Context, p object.Object, container string, previous bool) []string {
-	text, err := s.client.Log(ctx, p.Namespace(), p.Name(), kube.LogOptions{Container: container, Lines: evidenceLines, Previous: previous})
+	text, err := s.client.Log(ctx, p.Namespace(), p.Name(), kube.LogOptions{Container: container, Lines: s.evidenceLines(), Previous: previous})
 	if previous && (err != nil || text == "") {
 		return s.lastLines(ctx, p, container, false)
 	}

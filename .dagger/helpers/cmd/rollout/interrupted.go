@@ -28,8 +28,9 @@ func fromInterrupted(records []release.Record) (before map[object.ID]object.Obje
 
 // keepServing keeps a failing release from removing what may serve by now, though an
 // interrupted release created it: what the release that served has as well goes back to
-// that, and where none ever served, all stays as it is if any of its pods is ready.
-func (p *plan) keepServing() {
+// that, and where none ever served, all stays as it is if any of its pods is ready. What
+// the records say of fixed objects does not count: those stay as they are.
+func (p *plan) keepServing(fixed func(object.Object) bool) {
 	serving := release.Serving(p.records)
 	if serving == nil {
 		if slices.ContainsFunc(p.changes, func(ch *change) bool { return p.created[ch.wanted.ID()] && hasReady(ch.live) }) {
@@ -48,7 +49,9 @@ func (p *plan) keepServing() {
 		if same < 0 || !p.created[id] || ch.live == nil || isRun(ch.wanted) {
 			continue
 		}
-		p.before[id] = serving.Objects[same]
+		if p.before[id] = serving.Objects[same]; fixed(ch.wanted) {
+			p.before[id] = ch.live
+		}
 		delete(p.created, id)
 	}
 }

@@ -11,12 +11,13 @@ import (
 // A release that fails may not take away what an interrupted one created if that may serve.
 func TestKeepServing(t *testing.T) {
 	web, config, job := thing("apps/v1", "Deployment"), thing("v1", "ConfigMap"), thing("batch/v1", "Job")
+	role := thing("rbac.authorization.k8s.io/v1", "ClusterRole")
 	ready := func(o object.Object, field string, n int) object.Object {
 		o = o.Clone()
 		o.Set(json.Number(string(rune('0'+n))), "status", field)
 		return o
 	}
-	deployed := release.Record{Number: 1, Status: release.Deployed, Objects: []object.Object{at(web, "deployed"), at(job, "deployed")}}
+	deployed := release.Record{Number: 1, Status: release.Deployed, Objects: []object.Object{at(web, "deployed"), at(job, "deployed"), at(role, "deployed")}}
 	for name, test := range map[string]struct {
 		plan            plan
 		before, created string
@@ -35,6 +36,9 @@ func TestKeepServing(t *testing.T) {
 			changes: []*change{{wanted: web, live: at(web, "interrupted")}, {wanted: config, live: at(config, "interrupted")}},
 			created: ids(web, config), records: []release.Record{deployed},
 		}, "Deployment deployed", "ConfigMap"},
+		"that served has it, but it reaches far": {plan{
+			changes: []*change{{wanted: role, live: at(role, "interrupted")}}, created: ids(role), records: []release.Record{deployed},
+		}, "ClusterRole interrupted", ""},
 		"that served has it, and it is gone again": {plan{
 			changes: []*change{{wanted: web}}, created: ids(web), records: []release.Record{deployed},
 		}, "", "Deployment"},
@@ -44,7 +48,7 @@ func TestKeepServing(t *testing.T) {
 	} {
 		p := test.plan
 		p.before = map[object.ID]object.Object{}
-		p.keepServing()
+		p.keepServing(func(o object.Object) bool { return o.Kind() == "ClusterRole" })
 		r := p.next(release.Record{})
 		if got := steps(r.Before); got != test.before {
 			t.Errorf("%s: before is %q, want %q", name, got, test.before)

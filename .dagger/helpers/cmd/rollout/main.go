@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -54,6 +55,11 @@ type request struct {
 	Tail           int      // log lines of each container
 	Format         string   // of the outcome: "" for people, else json or markdown
 	Output         string   // file that render writes to
+	Evidence       string   // none, short or full: how much of what pods and events say is shown
+
+	RecordKey        string // signs the records; "" where nobody else may write Secrets
+	RecordsNamespace string // of records and lease; "" for the release's
+	Insecure         bool   // the kubeconfig's credentials may go over a connection that is not verified
 }
 
 // session is one run of a command on one release.
@@ -69,7 +75,12 @@ type session struct {
 	begin    time.Time
 	warnings []check.Finding // of the manifests
 	notes    []string        // what else the outcome has to say
+
+	fixed map[object.ID]bool // live objects that an unsigned record would change, and that stay
 }
+
+// outputLimit is the bytes of the outcome, and of the progress. A log of more helps nobody.
+const outputLimit = 16 << 20
 
 // errDifferent is how diff says that it found differences.
 var errDifferent = errors.New("different")
@@ -78,6 +89,8 @@ func main() {
 	log.SetOutput(io.Discard) // net/http's own remarks: what matters of them is in its errors
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	s := &session{out: sanitize.NewWriter(os.Stdout), progress: sanitize.NewWriter(os.Stderr), begin: time.Now()}
+	s.out.Limit(outputLimit)
+	s.progress.Limit(outputLimit)
 	err := s.run(ctx, os.Args[1:])
 	stop()
 	if err != nil && !errors.Is(err, errDifferent) {
@@ -99,7 +112,7 @@ func (s *session) run(ctx context.Context, args []string) error {
 	}
 	commands := map[string]func(*session, context.Context) error{
 		"deploy": (*session).deploy, "diff": (*session).diff, "rollback": (*session).rollback, "destroy": (*session).destroy,
-		"status": (*session).status, "history": (*session).history, "logs": (*session).logs,
+		"status": (*session).status, "history": (*session).history, "logs": (*session).logs, "rights": (*session).rights,
 	}
 	command := commands[args[0]]
 	if command == nil && args[0] != "render" {
@@ -108,13 +121,12 @@ func (s *session) run(ctx context.Context, args []string) error {
 	if err := s.read(args[1]); err != nil {
 		return err
 	}
-	refused, warnings, err := check.Manifests(check.Input{Objects: s.Objects, Files: s.Files, Namespace: s.Namespace, Allow: s.Allow})
+	refused, err := s.judge(s.Objects)
 	if err != nil {
 		return err
 	}
-	s.warnings = warnings
 	if args[0] == "render" {
-		s.warn(warnings)
+		s.warn(s.warnings)
 		if err := unfit(refused); err != nil {
 			return err
 		}
@@ -124,13 +136,15 @@ func (s *session) run(ctx context.Context, args []string) error {
 	if slices.ContainsFunc(refused, func(f check.Finding) bool { return len(f.Pods) == 0 }) {
 		return unfit(refused)
 	}
-	s.client, err = kube.Connect(ctx, kube.Target{Context: s.Context, APIServer: s.APIServer, Namespace: s.Namespace})
+	s.client, err = kube.Connect(ctx, kube.Target{
+		Context: s.Context, APIServer: s.APIServer, Namespace: s.Namespace, Insecure: s.Insecure,
+	})
 	if err != nil {
 		return err
 	}
 	defer s.client.Close()
 	s.Namespace = s.client.Namespace()
-	s.store = release.Store{Client: s.client, Name: s.Release}
+	s.store = release.Store{Client: s.client, Name: s.Release, Namespace: s.RecordsNamespace, Key: s.RecordKey}
 	s.owner = release.Owner(s.Namespace, s.Release)
 	if err := s.findPods(ctx, refused); err != nil {
 		return err
@@ -151,9 +165,15 @@ func (s *session) read(file string) error {
 	if err := dec.Decode(&s.request); err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}
+	s.RecordKey = strings.TrimSpace(s.RecordKey)
+	if err := s.validate(); err != nil {
+		return err
+	}
 	s.Objects = check.Flatten(s.Objects)
 	s.limit = time.Duration(s.Timeout) * time.Second
 	s.mask(s.Objects)
+	s.out.Mask(s.RecordKey)
+	s.progress.Mask(s.RecordKey)
 	return nil
 }
 
@@ -177,9 +197,9 @@ func (s *session) maskRecords(records []release.Record) {
 
 func isSecret(o object.Object) bool { return o.Kind() == "Secret" && o.Group() == "" }
 
-// say reports progress, with the seconds since the start.
+// say reports progress in one line, with the seconds since the start.
 func (s *session) say(format string, args ...any) {
-	fmt.Fprintf(s.progress, "%6.1f s  %s\n", time.Since(s.begin).Seconds(), fmt.Sprintf(format, args...))
+	fmt.Fprintf(s.progress, "%6.1f s  %s\n", time.Since(s.begin).Seconds(), strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " "))
 }
 
 func (s *session) warn(findings []check.Finding) {
@@ -196,11 +216,21 @@ func (r request) origin(o object.Object) string {
 	return o.String()
 }
 
+// judge checks objects that are to be applied, and returns what refuses them.
+func (s *session) judge(objects []object.Object) (refused []check.Finding, err error) {
+	refused, s.warnings, err = check.Manifests(check.Input{Objects: objects, Files: s.Files, Namespace: s.Namespace, Allow: s.Allow})
+	return refused, err
+}
+
 // findPods turns the finding that a Service selects no pod of the manifests into a
 // warning where such pods are in the cluster, as those of an operator.
 func (s *session) findPods(ctx context.Context, findings []check.Finding) error {
 	var refused []check.Finding
 	for _, f := range findings {
+		if len(f.Pods) == 0 {
+			refused = append(refused, f)
+			continue
+		}
 		pods, err := s.client.List(ctx, podType, s.Namespace, labelQuery(f.Pods))
 		if err == nil && len(pods) > 0 {
 			f.Warn = true

@@ -62,7 +62,7 @@ func (s *session) makeNamespace(ctx context.Context, objects []object.Object) er
 	account := object.Object{
 		"apiVersion": "v1", "kind": "ServiceAccount", "metadata": map[string]any{"name": "default", "namespace": s.Namespace},
 	}
-	for start := time.Now(); time.Since(start) < 5*time.Second; pause(ctx, 50*time.Millisecond) {
+	for start := time.Now(); time.Since(start) < 5*time.Second; kube.Pause(ctx, 50*time.Millisecond) {
 		if live, err := s.client.Read(ctx, account); err != nil || live != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (s *session) removeNamespace(ctx context.Context) (stays string, err error)
 		return fmt.Sprintf("namespace %s stays: %s", s.Namespace, why), nil
 	}
 	left := ""
-	for start := time.Now(); time.Since(start) < 10*time.Second; pause(ctx, 300*time.Millisecond) {
+	for start := time.Now(); time.Since(start) < 10*time.Second; kube.Pause(ctx, 300*time.Millisecond) {
 		// What Kubernetes derives from objects goes a moment after them.
 		if left, err = s.leftIn(ctx); err != nil || left == "" {
 			break

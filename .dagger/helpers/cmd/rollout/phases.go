@@ -76,17 +76,6 @@ func hookText(o object.Object) string {
 	return o.Annotation("argocd.argoproj.io/hook")
 }
 
-// builtinGroups are the API groups that every cluster has; resources of others are
-// custom.
-var builtinGroups = []string{
-	"", "apps", "batch", "autoscaling", "policy", "extensions", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io",
-	"authentication.k8s.io", "authorization.k8s.io", "certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io",
-	"flowcontrol.apiserver.k8s.io", "networking.k8s.io", "node.k8s.io", "rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io",
-	"storage.k8s.io", "storagemigration.k8s.io",
-}
-
-func isCustom(o object.Object) bool { return !slices.Contains(builtinGroups, o.Group()) }
-
 // last are the kinds that act on workloads or lead to them: they come when there is
 // something to act on, and go before it.
 var last = []string{
@@ -100,7 +89,7 @@ func phaseOf(o object.Object) phase {
 		return phaseDefinitions
 	case h == hookAfter:
 		return phaseAfter
-	case isCustom(o):
+	case o.IsCustom():
 		return phaseCustom
 	case (h == hookBefore || h == hookEach) && isRun(o):
 		return phaseBefore

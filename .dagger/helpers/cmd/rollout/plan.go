@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"slipway/helpers/internal/kube"
@@ -42,6 +43,7 @@ type change struct {
 	replace bool          // it cannot be changed: it is deleted and made again
 	foreign bool          // it was not the release's, and is taken over
 	reclaim bool          // fields that an interrupted return of the release set are its own again
+	fixed   bool          // it stays as it is, and is the release's all the same
 	late    bool          // its kind is known only once the release has defined it
 	claim   [][]string    // defaulted fields that stand in the way of what is wanted
 }
@@ -135,6 +137,10 @@ func encodeStringData(secret object.Object) {
 // makePlan reads what is in the cluster and has the API server say what it would make of
 // every object, without storing anything.
 func (s *session) makePlan(ctx context.Context, objects []object.Object, records []release.Record) (*plan, error) {
+	records, err := s.believe(ctx, records)
+	if err != nil {
+		return nil, err
+	}
 	p := &plan{records: records}
 	p.before, p.created = fromInterrupted(records)
 	for _, o := range objects {
@@ -147,7 +153,7 @@ func (s *session) makePlan(ctx context.Context, objects []object.Object, records
 	for _, ch := range p.changes {
 		ch.wanted = keepReplicas(ch.wanted, ch.live)
 	}
-	p.keepServing()
+	p.keepServing(func(o object.Object) bool { return s.RecordKey == "" && s.reaches(o) })
 	return p, s.planRemovals(ctx, p)
 }
 
@@ -223,6 +229,10 @@ func (s *session) foresee(ctx context.Context, ch *change, p *plan) error {
 	if ch.given == nil {
 		ch.given = o
 	}
+	if s.fixed[o.ID()] && live != nil {
+		ch.fixed, ch.merged = true, live
+		return nil
+	}
 	wanted := keepReplicas(o, live) // made the change's own when all are done, as the others read it
 	if ch.replace = live != nil && mustReplace(wanted, live); ch.replace {
 		ch.merged = wanted
@@ -263,34 +273,17 @@ func (s *session) whyUnknown(o object.Object) string {
 
 // settled is the live object, once it is not on its way out any more.
 func (s *session) settled(ctx context.Context, o object.Object) (object.Object, error) {
-	said := false
-	for start := time.Now(); ; {
-		live, err := s.client.Read(ctx, o)
-		if err != nil || live.Text("metadata", "deletionTimestamp") == "" {
-			return live, err
-		}
-		if time.Since(start) > min(s.limit, removeLimit) || s.DryRun {
-			return nil, findings{fmt.Sprintf("%s: is being deleted (finalizers: %v): wait until it is gone, or clear what holds it",
-				s.origin(o), live.At("metadata", "finalizers"))}
-		}
-		if !said {
-			said = true
-			s.say("waiting: %s is being deleted", o)
-		}
-		if !pause(ctx, 300*time.Millisecond) {
-			return nil, context.Cause(ctx)
-		}
+	limit := min(s.limit, removeLimit)
+	if s.DryRun {
+		limit = 0
 	}
-}
-
-func whose(live object.Object) string {
-	if other := live.Annotation(release.Key); other != "" {
-		return "belongs to release " + other
+	say := sync.OnceFunc(func() { s.say("waiting: %s is being deleted", o) })
+	live, err := release.Settled(ctx, s.client, o, limit, say)
+	if err == nil && release.Leaves(live) {
+		err = findings{fmt.Sprintf("%s: is being deleted (finalizers: %v): wait until it is gone, or clear what holds it",
+			s.origin(o), live.At("metadata", "finalizers"))}
 	}
-	if helm := live.Annotation("meta.helm.sh/release-name"); helm != "" {
-		return "belongs to the Helm release " + helm
-	}
-	return "was not made by Slipway"
+	return live, err
 }
 
 // isRun says whether the object is a piece of work of its own, which with another image

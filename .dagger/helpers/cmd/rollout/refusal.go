@@ -123,3 +123,14 @@ func (f findings) Error() string {
 	slices.Sort(sorted)
 	return strings.Join(slices.Compact(sorted), "\n")
 }
+
+// whose says whose a live object is that is not the release's.
+func whose(live object.Object) string {
+	if other := live.Annotation(release.Key); other != "" {
+		return "belongs to release " + sanitize.Line(other)
+	}
+	if helm := live.Annotation("meta.helm.sh/release-name"); helm != "" {
+		return "belongs to the Helm release " + sanitize.Line(helm)
+	}
+	return "was not made by Slipway"
+}

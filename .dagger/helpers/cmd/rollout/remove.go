@@ -66,7 +66,7 @@ func (s *session) remove(ctx context.Context, objects []object.Object) (removal,
 func stuckCustom(left []string, group, objects []object.Object) string {
 	for _, o := range group {
 		stuck := slices.ContainsFunc(left, func(text string) bool { return strings.HasPrefix(text, o.String()+" ") })
-		if stuck && isCustom(o) && definitionOf(o, objects) != nil {
+		if stuck && o.IsCustom() && definitionOf(o, objects) != nil {
 			return o.String()
 		}
 	}
@@ -166,7 +166,7 @@ func (s *session) gone(ctx context.Context, objects []object.Object, limit time.
 				words[i] = fmt.Sprintf("%s is still being deleted after %s%s", o, patience, s.holder(ctx, live))
 				return nil
 			}
-			if !pause(ctx, 200*time.Millisecond) {
+			if !kube.Pause(ctx, 200*time.Millisecond) {
 				return context.Cause(ctx)
 			}
 		}

@@ -110,8 +110,9 @@ func (s *session) eachPod(ctx context.Context, r release.Record, workload func(o
 		}
 	}
 	lives := make([]object.Object, len(workloads))
+	// Of a record that somebody else wrote, no other's pods are shown.
 	errs := kube.Each(workloads, parallel, func(i int, o object.Object) (err error) {
-		lives[i], err = s.client.Read(ctx, o)
+		lives[i], err = s.ownLive(ctx, o)
 		return err
 	})
 	if err := errors.Join(errs...); err != nil {
@@ -132,8 +133,10 @@ func (s *session) eachPod(ctx context.Context, r release.Record, workload func(o
 	}
 	for i, o := range workloads {
 		live := lives[i]
-		if err := list(podType, o.Namespace(), byOwner); err != nil {
-			return err
+		if live != nil {
+			if err := list(podType, o.Namespace(), byOwner); err != nil {
+				return err
+			}
 		}
 		snap := health.Snapshot{Wanted: o, Object: live}
 		switch {
@@ -213,7 +216,7 @@ func (s *session) describe(ctx context.Context, r release.Record) error {
 
 // describeService is the table's rows for a Service, "" when it is not there.
 func (s *session) describeService(ctx context.Context, o object.Object) (string, error) {
-	live, err := s.client.Read(ctx, o)
+	live, err := s.ownLive(ctx, o)
 	if err != nil || live == nil {
 		return "", err
 	}
@@ -328,7 +331,7 @@ func (s *session) moved(ctx context.Context, p *plan) {
 		return
 	}
 	for _, r := range records {
-		if ns := r.Namespace(); ns != s.Namespace {
+		if ns := release.ReleaseNamespace(r); release.IsRecord(r) && object.IsLabel(ns) && ns != s.Namespace {
 			s.notes = append(s.notes, fmt.Sprintf("a release %s also serves in namespace %s; if it has moved from there, remove it with: "+
 				"dagger call destroy --namespace %[2]s --confirm %[1]s", s.Release, ns))
 		}

@@ -287,7 +287,7 @@ func (s *session) ownsAny(objects map[object.ID]object.Object) bool {
 // left nothing leaves no record either.
 func (s *session) noteFailure(ctx context.Context, p *plan, r release.Record, f *failure) error {
 	state, err := s.lookAtNamespace(ctx)
-	if err != nil || state == namespaceAbsent {
+	if err != nil || state == namespaceAbsent && s.store.Place() == s.Namespace {
 		return nil // The records went with the namespace, or are going.
 	}
 	if release.Serving(p.records) == nil && !s.ownsAny(p.before) {
@@ -298,7 +298,7 @@ func (s *session) noteFailure(ctx context.Context, p *plan, r release.Record, f 
 		}
 		return nil
 	}
-	if err := s.store.Mark(ctx, r.Number, release.Failed, f.cause); err != nil && !kube.NotFound(err) {
+	if err := s.store.Mark(ctx, r, release.Failed, f.cause); err != nil && !kube.NotFound(err) {
 		return err
 	}
 	return s.closeEarlier(ctx, p.records, false)

@@ -112,7 +112,8 @@ func TestInterruptedChain(t *testing.T) {
 		{Number: 4, Status: release.Pending, Before: []object.Object{at(web, "4"), at(config, "4"), at(secret, "4")},
 			Created: []object.ID{secret.ID(), web.ID()}},
 	}
-	s := &session{client: &kube.Client{}, request: request{Namespace: "shop"}} // It knows no kind, so nothing is asked.
+	// Signed records are believed. The client knows no kind, so nothing is asked.
+	s := &session{client: &kube.Client{}, request: request{Namespace: "shop", RecordKey: "0123456789abcdef"}}
 	p, err := s.makePlan(t.Context(), nil, records)
 	if err != nil {
 		t.Fatal(err)

@@ -26,48 +26,88 @@ func (s *session) demand(ctx context.Context, rights []kube.Right) error {
 		lines[i] = r.String()
 	}
 	slices.Sort(lines)
-	return fmt.Errorf("the kubeconfig's user %s lacks rights; a role must allow to:\n  %s", s.client.User(), strings.Join(slices.Compact(lines), "\n  "))
+	return fmt.Errorf("the kubeconfig's user %s lacks rights; a role must allow to:\n  %s\ndagger call rights prints such a role",
+		s.client.User(), strings.Join(slices.Compact(lines), "\n  "))
+}
+
+// rightList collects rights, each once.
+type rightList []kube.Right
+
+func (l *rightList) add(group, resource, namespace string, verbs ...string) {
+	resource, sub, _ := strings.Cut(resource, "/")
+	for _, verb := range verbs {
+		r := kube.Right{Verb: verb, Group: group, Resource: resource, Subresource: sub, Namespace: namespace}
+		if !slices.Contains(*l, r) {
+			*l = append(*l, r)
+		}
+	}
 }
 
 // rightsFor is what deploying the objects takes. What is only good to have, as logs and
 // events, is not among it.
 func (s *session) rightsFor(objects []object.Object) []kube.Right {
-	var rights []kube.Right
-	add := func(group, resource, namespace string, verbs ...string) {
-		for _, verb := range verbs {
-			if r := (kube.Right{Verb: verb, Group: group, Resource: resource, Namespace: namespace}); !slices.Contains(rights, r) {
-				rights = append(rights, r)
-			}
-		}
-	}
-	add("", "secrets", s.Namespace, "get", "list", "create", "patch", "delete")
-	add("coordination.k8s.io", "leases", s.Namespace, "get", "create", "update", "delete")
+	var rights rightList
+	rights.add("", "secrets", s.store.Place(), "get", "list", "create", "patch", "delete")
+	rights.add("coordination.k8s.io", "leases", s.store.Place(), "get", "create", "update", "delete")
 	for _, o := range objects {
-		r, ok := s.client.Resource(o.Type())
-		if !ok {
+		resource, namespace, known := s.resourceOf(o)
+		if !known {
 			continue // a finding of its own
 		}
-		namespace := ""
-		if r.Namespaced {
-			namespace = o.Namespace()
-			if namespace == "" {
-				namespace = s.Namespace
-			}
-		}
-		add(o.Group(), r.Name, namespace, "get", "create", "patch")
+		rights.add(o.Group(), resource, namespace, "get", "create", "patch")
 		// What holds data, and the namespace, are deleted only if the account may.
 		if o.Kind() != "Namespace" && !release.HoldsData(o) {
-			add(o.Group(), r.Name, namespace, "delete")
+			rights.add(o.Group(), resource, namespace, "delete")
 		}
 		if o.IsWorkload() {
-			add(o.Group(), r.Name, namespace, "list")
-			add("", "pods", namespace, "list")
+			rights.add(o.Group(), resource, namespace, "list")
+			rights.add("", "pods", namespace, "list")
 		}
 		switch o.Kind() {
 		case "Deployment":
-			add("apps", "replicasets", namespace, "list")
+			rights.add("apps", "replicasets", namespace, "list")
 		case "StatefulSet":
-			add("", "pods", namespace, "delete")
+			rights.add("", "pods", namespace, "delete")
+		}
+	}
+	return rights
+}
+
+// resourceOf is how a role names an object's kind, and the namespace that it is in, "" for
+// the whole cluster.
+func (s *session) resourceOf(o object.Object) (resource, namespace string, known bool) {
+	r, known := s.client.Resource(o.Type())
+	if known && r.Namespaced {
+		if namespace = o.Namespace(); namespace == "" {
+			namespace = s.Namespace
+		}
+	}
+	return r.Name, namespace, known
+}
+
+// helpfulRights are those that deploy does without: questions are not asked then, and
+// causes not shown.
+func (s *session) helpfulRights(objects []object.Object) []kube.Right {
+	var rights rightList
+	for _, o := range objects {
+		resource, namespace, known := s.resourceOf(o)
+		if !known || !o.IsWorkload() {
+			continue
+		}
+		rights.add(o.Group(), resource, namespace, "watch")
+		rights.add("", "pods", namespace, "get", "watch")
+		rights.add("", "pods/log", namespace, "get")
+		rights.add("", "pods/portforward", namespace, "create")
+		rights.add("", "pods/proxy", namespace, "get")
+		rights.add("", "events", namespace, "list", "watch")
+		rights.add("networking.k8s.io", "networkpolicies", namespace, "list")
+		if o.Kind() == "Deployment" {
+			rights.add("apps", "replicasets", namespace, "watch")
+		}
+	}
+	for _, o := range objects {
+		if _, namespace, known := s.resourceOf(o); known && o.Kind() == "Service" && o.Group() == "" {
+			rights.add("discovery.k8s.io", "endpointslices", namespace, "list")
 		}
 	}
 	return rights

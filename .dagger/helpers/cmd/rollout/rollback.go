@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 
@@ -12,37 +13,26 @@ import (
 	"slipway/helpers/internal/release"
 )
 
-// rollback deploys the objects of an earlier release again.
+// rollback deploys the objects of an earlier release again, or shows what that would do.
 func (s *session) rollback(ctx context.Context) error {
 	if _, err := s.mustHistory(ctx); err != nil {
 		return err
 	}
+	if s.DryRun {
+		_, _, err := s.wayBack(ctx, s.out)
+		if err == nil {
+			for _, note := range s.notes {
+				fmt.Fprintln(s.out, note)
+			}
+			fmt.Fprintln(s.out, "\ndry run: nothing was changed")
+		}
+		return err
+	}
 	return s.locked(ctx, func(ctx context.Context) error {
-		records, err := s.mustHistory(ctx)
+		target, p, err := s.wayBack(ctx, s.progress)
 		if err != nil {
 			return err
 		}
-		target, err := release.Target(records, s.To, sameRelease)
-		if err != nil {
-			return fmt.Errorf("release %s: %w", s.Release, err)
-		}
-		s.mask(target.Objects)
-		s.Smoke, s.Image, s.Port = target.Smoke, target.Image, target.Port
-		if err := s.vouch(ctx, *target); err != nil {
-			return err
-		}
-		rights := s.rightsFor(target.Objects)
-		if err := s.demand(ctx, rights); err != nil {
-			return err
-		}
-		p, err := s.planBack(ctx, target.Objects, records)
-		if err != nil {
-			return fmt.Errorf("release %d cannot come back: %w", target.Number, err)
-		}
-		if _, err := s.printDifferences(s.progress, p); err != nil {
-			return err
-		}
-		s.say("rolling back to release %d (%s)", target.Number, target.Image)
 		r, w, err := s.beginRelease(ctx, p, release.Record{
 			Of: target.Origin(), Note: fmt.Sprintf("rollback to %d", target.Number),
 			Image: target.Image, Revision: target.Revision, Version: target.Version, Smoke: target.Smoke, Port: target.Port,
@@ -54,29 +44,40 @@ func (s *session) rollback(ctx context.Context) error {
 	})
 }
 
-// vouch refuses a record with objects outside the release's namespace that are not the
-// release's in the cluster by now: whoever may write Secrets in the namespace can write a
-// record, and must not have an administrator's rollback make a ClusterRoleBinding for him.
-func (s *session) vouch(ctx context.Context, r release.Record) error {
-	var wrong findings
-	for _, o := range r.Objects {
-		kind, known := s.client.Resource(o.Type())
-		if !known || kind.Namespaced && (o.Namespace() == "" || o.Namespace() == s.Namespace) {
-			continue
-		}
-		live, err := s.ownLive(ctx, o)
-		if err != nil {
-			return err
-		}
-		if live == nil {
-			wrong = append(wrong, fmt.Sprintf("the record of release %d holds %s, which is outside namespace %s and not the release's any more: "+
-				"deploy it from its source", r.Number, o.ID(), s.Namespace))
-		}
+// wayBack finds the release to go back to, checks what its record holds as manifests are
+// checked, and writes to w what would change.
+func (s *session) wayBack(ctx context.Context, w io.Writer) (*release.Record, *plan, error) {
+	records, err := s.mustHistory(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	if len(wrong) > 0 {
-		return wrong
+	target, err := release.Target(records, s.To, sameRelease)
+	if err != nil {
+		return nil, nil, fmt.Errorf("release %s: %w", s.Release, err)
 	}
-	return nil
+	s.maskRecords(records)
+	s.Smoke, s.Image, s.Port = target.Smoke, target.Image, target.Port
+	refused, err := s.judge(target.Objects)
+	if err == nil {
+		err = s.findPods(ctx, refused)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("release %d cannot come back: %w", target.Number, err)
+	}
+	objects, err := s.bind(ctx, *target, records)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.demand(ctx, s.rightsFor(objects)); err != nil {
+		return nil, nil, err
+	}
+	p, err := s.planBack(ctx, objects, records)
+	if err != nil {
+		return nil, nil, fmt.Errorf("release %d cannot come back: %w", target.Number, err)
+	}
+	_, err = s.printDifferences(w, p)
+	s.say("rolling back to release %d (%s)", target.Number, target.Image)
+	return target, p, err
 }
 
 // planBack plans the way back to an earlier release's objects. What the cluster does not
@@ -99,7 +100,8 @@ func (s *session) planBack(ctx context.Context, objects []object.Object, records
 	for i, o := range objects {
 		present := slices.IndexFunc(now.Objects, func(other object.Object) bool { return other.ID() == o.ID() })
 		if errors.As(errs[i], &refused) && present >= 0 && !o.IsWorkload() {
-			o = now.Objects[present]
+			o = now.Objects[present].Clone()
+			o.Set(s.owner, "metadata", "annotations", release.Key)
 			notes = append(notes, "stays as it is: "+refused[0])
 		}
 		mixed = append(mixed, o)

@@ -81,7 +81,7 @@ func (s *session) watchAll(ctx context.Context, objects []object.Object) (*watch
 		if time.Since(start) > syncLimit {
 			return nil, fmt.Errorf("the API server did not list the release's pods within %s", syncLimit)
 		}
-		if !pause(ctx, 10*time.Millisecond) {
+		if !kube.Pause(ctx, 10*time.Millisecond) {
 			return nil, context.Cause(ctx)
 		}
 	}
@@ -144,7 +144,7 @@ func waitsFor(o object.Object) bool {
 	case "CustomResourceDefinition", "APIService", "PersistentVolumeClaim", "Service":
 		return true
 	}
-	return isCustom(o)
+	return o.IsCustom()
 }
 
 // look is one moment of all that is followed in a namespace.

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"slipway/helpers/internal/questions"
+	"slipway/helpers/internal/sanitize"
 )
 
 const (
@@ -189,13 +190,13 @@ func look(method, control string) (state, error) {
 		return s, err
 	}
 	defer resp.Body.Close()
-	return s, json.NewDecoder(resp.Body).Decode(&s)
+	return s, json.NewDecoder(io.LimitReader(resp.Body, 4*logBytes)).Decode(&s)
 }
 
 func failure(control string, wrong []string) error {
 	text := "\nthe service wrote nothing"
 	if s, err := look(http.MethodGet, control); err == nil && len(s.Log) > 0 {
-		text = "\nthe service's last log lines:\n  " + strings.Join(s.Log, "\n  ")
+		text = "\nthe service's last log lines:\n" + strings.Join(sanitize.Quote(s.Log), "\n")
 	}
 	return errors.New(text + "\n\n" + strings.Join(wrong, "\n"))
 }

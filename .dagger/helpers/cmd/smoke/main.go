@@ -10,22 +10,27 @@ package main
 import (
 	"fmt"
 	"os"
+
+	"slipway/helpers/internal/sanitize"
 )
 
 func main() {
+	// What a service says is foreign, and stands in a log that a CI system reads.
+	out, problems := sanitize.NewWriter(os.Stdout), sanitize.NewWriter(os.Stderr)
 	var err error
 	switch {
 	case len(os.Args) >= 4 && os.Args[1] == "run":
-		err = run(os.Args[2], os.Args[3:])
+		err = run(out, problems, os.Args[2], os.Args[3:])
 	case len(os.Args) == 5 && os.Args[1] == "ask":
-		err = ask(os.Stdout, os.Args[2], os.Args[3], os.Args[4])
+		err = ask(out, os.Args[2], os.Args[3], os.Args[4])
 	case len(os.Args) >= 4 && os.Args[1] == "survey":
-		err = survey(os.Stdout, os.Args[2], os.Args[3], os.Args[4:])
+		err = survey(os.Stdout, os.Args[2], os.Args[3], os.Args[4:]) // JSON, which is not for a terminal
 	default:
 		err = fmt.Errorf("usage: smoke run ADDRESS COMMAND… | smoke ask SERVICE CONTROL QUESTIONS | smoke survey SERVICE CONTROL PATH…")
 	}
+	_ = out.Flush()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(problems, err)
 		os.Exit(1)
 	}
 }

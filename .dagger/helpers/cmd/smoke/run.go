@@ -5,15 +5,17 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
 )
 
-// logLines is how much of the service's output is kept for a failure's report.
-const logLines = 20
+// How much of the service's output is kept for a failure's report.
+const (
+	logLines = 20
+	logBytes = 64 << 10
+)
 
 // state is what GET on the control address answers.
 type state struct {
@@ -23,14 +25,14 @@ type state struct {
 	Listens []netip.AddrPort // where programs of the container accept connections, this one's control too
 }
 
-// run starts the service, copies its output and answers on the control address:
+// run starts the service, copies its output to stdout and stderr and answers on the control address:
 // GET for its state, POST to send it SIGTERM. It outlives the service, so that
 // whoever asks can still learn how the service ended.
-func run(address string, command []string) error {
+func run(stdout, stderr io.Writer, address string, command []string) error {
 	var log tail
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Stdout = io.MultiWriter(os.Stdout, &log)
-	cmd.Stderr = io.MultiWriter(os.Stderr, &log)
+	cmd.Stdout = io.MultiWriter(stdout, &log)
+	cmd.Stderr = io.MultiWriter(stderr, &log)
 
 	var mu sync.Mutex
 	exit := ""
@@ -68,6 +70,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	if lines := strings.SplitAfter(t.text, "\n"); len(lines) > logLines+1 {
 		t.text = strings.Join(lines[len(lines)-logLines-1:], "")
 	}
+	t.text = t.text[max(0, len(t.text)-logBytes):]
 	return len(p), nil
 }
 

@@ -90,7 +90,8 @@ func Manifests(in Input) (refused, warnings []Finding, err error) {
 		if c.Namespace == "" {
 			c.Namespace = o.Namespace()
 		}
-		c.operated = c.operated || custom(o.Group())
+		// Kinds of Kubernetes' own projects, such as Gateways, make no pods.
+		c.operated = c.operated || o.IsCustom() && !strings.HasSuffix(o.Group(), ".k8s.io")
 	}
 	seen := map[object.ID]bool{}
 	for _, o := range in.Objects {
@@ -156,6 +157,12 @@ func (c *checker) identity(o object.Object, seen map[object.ID]bool) bool {
 		c.refuse(o, "name", "metadata.name", "is missing or no string: give a name, in quotes if it is a number")
 		return false
 	}
+	if wrong := o.Misnamed(); wrong != "" {
+		c.findings = append(c.findings, Finding{
+			Rule: "name", Where: c.Files[o.String()], Text: wrong + ": names become part of paths, so correct it",
+		})
+		return false
+	}
 	if ns := o.Namespace(); ns != "" && ns != c.Namespace {
 		c.refuse(o, ruleNamespace, "metadata.namespace",
 			"is %s, while the release goes to %s: take the field out or deploy to %s", ns, c.Namespace, ns)
@@ -201,10 +208,4 @@ func (c *checker) values(o object.Object) {
 			}
 		}
 	}
-}
-
-// custom says whether a group is none of Kubernetes' own.
-func custom(group string) bool {
-	own := []string{"", "apps", "autoscaling", "batch", "extensions", "policy"}
-	return !slices.Contains(own, group) && !strings.HasSuffix(group, ".k8s.io")
 }

@@ -18,7 +18,7 @@ func (c *checker) containers(o object.Object) {
 		if ctr.Text("imagePullPolicy") == "Never" {
 			c.warn(o, "pull-policy", field+"imagePullPolicy", "Never works only on nodes that happen to have the image: take IfNotPresent")
 		}
-		if custom(o.Group()) {
+		if o.IsCustom() {
 			continue // what its probes mean is its controller's matter
 		}
 		for _, probe := range []string{"livenessProbe", "readinessProbe", "startupProbe"} {

@@ -32,6 +32,7 @@ type Target struct {
 	Context   string // of the kubeconfig; may be empty where it has one only
 	APIServer string // host:port that leads to the API server; empty for the kubeconfig's
 	Namespace string // empty for the context's
+	Insecure  bool   // credentials may go over a connection that nobody verifies
 }
 
 // Client is the API of one cluster. It may be used by several goroutines.
@@ -159,9 +160,12 @@ func Each[T any](items []T, limit int, do func(int, T) error) []error {
 	return errs
 }
 
-func pause(ctx context.Context, d time.Duration) {
+// Pause waits, or returns false when ctx has ended.
+func Pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
+		return false
 	case <-time.After(d):
+		return true
 	}
 }

@@ -116,9 +116,9 @@ func (f *Forward) complained(line string) {
 	switch {
 	case line == "":
 	case f.problem == "" || failing.MatchString(line) && !strings.HasSuffix(line, "lost connection to pod"):
-		f.problem = strings.TrimPrefix(line, "error: ")
+		f.problem = short(strings.TrimPrefix(line, "error: "))
 	case !failing.MatchString(line) && len(f.problem) < problemLimit: // the same failure goes on
-		f.problem += " " + line
+		f.problem += " " + short(line)
 	}
 }
 
@@ -142,7 +142,7 @@ func (f *Forward) Refused(port int) bool {
 // most: it tells nothing where the pod closed the connection in good order.
 func (f *Forward) Settle(ctx context.Context) {
 	for start := time.Now(); time.Since(start) < settleTime && ctx.Err() == nil && f.Problem() == ""; {
-		pause(ctx, 20*time.Millisecond)
+		Pause(ctx, 20*time.Millisecond)
 	}
 }
 

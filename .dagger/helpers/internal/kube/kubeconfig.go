@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"slipway/helpers/internal/object"
 )
 
 // The ways out of what a kubeconfig has that cannot work in a container.
@@ -22,9 +25,13 @@ const (
 	adviseInline = "put it inline with kubectl config view --raw --flatten"
 	adviseExec   = "give a kubeconfig with a token (kubectl create token, put in with kubectl config set-credentials), " +
 		"or with --kubectl-image an image that has kubectl and "
+	adviseVerified = "put the server's certificate in as certificate-authority-data and take an https:// address, " +
+		"or let the credentials go there unprotected with --insecure-kubeconfig"
 	adviseProxy = "give a proxy-url that leads there from other machines too, or take proxy-url out of the kubeconfig " +
 		"and lead the way past the proxy, for example ssh -L 6443:%s and --api-server tcp://127.0.0.1:6443"
 )
+
+const configLimit = 4 << 20 // bytes of a kubeconfig
 
 // kubeconfig is what is read of the file that kubectl reads whole.
 type kubeconfig struct {
@@ -47,6 +54,7 @@ type clusterEntry struct {
 	CAFile     string `json:"certificate-authority"`
 	ServerName string `json:"tls-server-name"`
 	ProxyURL   string `json:"proxy-url"`
+	SkipVerify bool   `json:"insecure-skip-tls-verify"`
 }
 
 type userEntry struct {
@@ -86,9 +94,17 @@ func readKubeconfig(file string) ([]byte, error) {
 	if file == "" {
 		return nil, errors.New("no kubeconfig: KUBECONFIG names no file")
 	}
-	text, err := os.ReadFile(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("the kubeconfig cannot be read: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, configLimit+1))
+	if err != nil {
+		return nil, fmt.Errorf("the kubeconfig cannot be read: %w", err)
+	}
+	if len(text) > configLimit {
+		return nil, fmt.Errorf("the kubeconfig is larger than %d MiB: is it the right file?", configLimit>>20)
 	}
 	return text, nil
 }
@@ -121,6 +137,10 @@ func choose(text []byte, t Target, s surroundings) (way, error) {
 	w := way{namespace: chosen.Context.Namespace, user: chosen.Context.User, flags: []string{"--context=" + chosen.Name}}
 
 	var wrong []error
+	if ns := w.namespace; ns != "" && !object.IsLabel(ns) {
+		wrong = append(wrong, fmt.Errorf("the kubeconfig's context %s has the namespace %q, which is no name of one: "+
+			"correct it, or give --namespace", chosen.Name, ns))
+	}
 	for _, u := range config.Users {
 		if u.Name == chosen.Context.User {
 			wrong = append(wrong, u.User.problems(s)...)
@@ -131,6 +151,9 @@ func choose(text []byte, t Target, s surroundings) (way, error) {
 		if c.Name == chosen.Context.Cluster && !found {
 			found = true
 			wrong = append(wrong, w.lead(c.Cluster, t.APIServer, s)...)
+			if !t.Insecure {
+				wrong = append(wrong, c.Cluster.unverified()...)
+			}
 		}
 	}
 	if !found {
@@ -168,8 +191,8 @@ func inFile(what, file string) []error {
 func (w *way) lead(c clusterEntry, apiServer string, s surroundings) []error {
 	wrong := inFile("the certificate authority", c.CAFile)
 	server, err := url.Parse(c.Server)
-	if err != nil || server.Host == "" {
-		return append(wrong, fmt.Errorf("the kubeconfig's server %q is not a URL", c.Server))
+	if err != nil || server.Host == "" || server.Scheme != "https" && server.Scheme != "http" {
+		return append(wrong, fmt.Errorf("the kubeconfig's server %q is not a URL of http or https", c.Server))
 	}
 	port := server.Port()
 	if port == "" {
@@ -193,6 +216,24 @@ func (w *way) lead(c clusterEntry, apiServer string, s surroundings) []error {
 			c.ProxyURL, net.JoinHostPort(server.Hostname(), port)))
 	}
 	return wrong
+}
+
+// unverified says why somebody on the way to the server could take the credentials. The
+// loopback of this machine is no way, unless a proxy is asked to go there.
+func (c clusterEntry) unverified() []error {
+	server, err := url.Parse(c.Server)
+	if err != nil || isLoopback(server.Hostname()) && c.ProxyURL == "" {
+		return nil
+	}
+	switch {
+	case strings.EqualFold(server.Scheme, "http"):
+		return []error{fmt.Errorf("the kubeconfig's server %s is not reached by TLS, so whoever is on the way could take the credentials: %s",
+			server.Redacted(), adviseVerified)}
+	case c.SkipVerify:
+		return []error{fmt.Errorf("the kubeconfig has insecure-skip-tls-verify for the server %s, so whoever is on the way could take "+
+			"the credentials: %s", server.Redacted(), adviseVerified)}
+	}
+	return nil
 }
 
 func isLoopback(host string) bool {

@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	pageSize = 500 // objects of a list in one answer
-	logLimit = 64 << 10
-	logWait  = 10 * time.Second
+	pageSize  = 500     // objects of a list in one answer
+	listLimit = 100_000 // objects of a list
+	logLimit  = 64 << 10
+	logWait   = 10 * time.Second
 )
 
 // ApplyOptions are those of server-side apply.
@@ -101,6 +102,9 @@ func (c *Client) list(ctx context.Context, t object.Type, namespace string, quer
 		}
 		for _, item := range page.Items {
 			items = append(items, typed(item, t))
+		}
+		if len(items) > listLimit {
+			return nil, "", fmt.Errorf("there are more than %d objects of kind %s, which is more than Slipway reads", listLimit, t.Kind)
 		}
 		if page.Metadata.Continue == "" {
 			return items, page.Metadata.ResourceVersion, nil

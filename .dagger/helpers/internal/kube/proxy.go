@@ -48,7 +48,7 @@ func (p *proxy) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for start := time.Now(); ; pause(ctx, 5*time.Millisecond) {
+	for start := time.Now(); ; Pause(ctx, 5*time.Millisecond) {
 		if conn, err := net.Dial("unix", p.socket); err == nil {
 			p.kubectl = k
 			return conn.Close()
@@ -104,7 +104,7 @@ func (l *line) set(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if text != "" {
-		l.text = strings.TrimPrefix(text, "error: ")
+		l.text = short(strings.TrimPrefix(text, "error: "))
 	}
 }
 

@@ -63,7 +63,7 @@ func (c *Client) send(ctx context.Context, r request, out any) error {
 		if r.failed != nil {
 			r.failed(err)
 		}
-		pause(ctx, min(max(wait, retryAfter(err)), left))
+		Pause(ctx, min(max(wait, retryAfter(err)), left))
 	}
 }
 

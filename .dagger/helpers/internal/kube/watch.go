@@ -119,7 +119,7 @@ func (m *Mirror) run(ctx context.Context) {
 		}
 		m.replace(items)
 		if polls || version == "" {
-			pause(ctx, pollPeriod)
+			Pause(ctx, pollPeriod)
 			continue
 		}
 		start := time.Now()
@@ -133,7 +133,7 @@ func (m *Mirror) run(ctx context.Context) {
 		case time.Since(start) > longestPause:
 			wait = firstPause
 		}
-		pause(ctx, wait)
+		Pause(ctx, wait)
 		wait = min(2*wait, longestPause)
 	}
 }
@@ -172,7 +172,7 @@ func (m *Mirror) follow(ctx context.Context, version string) error {
 			return err
 		}
 		if next == version && time.Since(start) < time.Second {
-			pause(ctx, time.Second) // A server that ends empty watches at once is not asked without end.
+			Pause(ctx, time.Second) // A server that ends empty watches at once is not asked without end.
 		}
 		version = next
 		if ctx.Err() != nil {

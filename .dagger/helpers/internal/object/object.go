@@ -235,3 +235,16 @@ func Without(all, some []Object) []Object {
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(o Object) bool { return known[o.ID()] })
 }
+
+// builtinGroups are the API groups that every cluster has.
+var builtinGroups = []string{
+	"", "apps", "batch", "autoscaling", "policy", "extensions",
+	"admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io",
+	"authentication.k8s.io", "authorization.k8s.io", "certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io",
+	"flowcontrol.apiserver.k8s.io", "networking.k8s.io", "node.k8s.io", "rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io",
+	"storage.k8s.io", "storagemigration.k8s.io",
+}
+
+// IsCustom says whether the object is of a kind that a CustomResourceDefinition or an
+// aggregated server brings.
+func (o Object) IsCustom() bool { return !slices.Contains(builtinGroups, o.Group()) }

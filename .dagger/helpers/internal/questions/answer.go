@@ -67,7 +67,7 @@ func (r Request) judgeHead(resp *http.Response) []string {
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
 		want, got := r.Headers[name], strings.Join(resp.Header.Values(name), ", ")
 		if got != want {
-			problems = append(problems, unlike("header "+name, fmt.Sprintf("%q", want), fmt.Sprintf("%q", got)))
+			problems = append(problems, unlike("header "+name, fmt.Sprintf("%q", want), excerpt([]byte(got))))
 		}
 	}
 	return problems

@@ -227,12 +227,19 @@ func (a *api) store(path string, o object.Object, uid string) object.Object {
 
 // list is a page of a collection.
 func (a *api) list(path string, r *http.Request) object.Object {
-	label, value, _ := strings.Cut(r.URL.Query().Get("labelSelector"), "=")
+	selected := func(o object.Object) bool {
+		for term := range strings.SplitSeq(r.URL.Query().Get("labelSelector"), ",") {
+			if label, value, _ := strings.Cut(term, "="); o.Label(label) != value {
+				return false
+			}
+		}
+		return true
+	}
 	var items []any
 	from, _ := strconv.Atoi(r.URL.Query().Get("continue"))
 	limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
 	for _, key := range slices.Sorted(maps.Keys(a.objects)) {
-		if o := a.objects[key]; strings.HasPrefix(key, path+"/") && o.Label(label) == value {
+		if o := a.objects[key]; strings.HasPrefix(key, path+"/") && selected(o) {
 			items = append(items, map[string]any(o))
 		}
 	}

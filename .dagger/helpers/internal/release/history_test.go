@@ -86,6 +86,8 @@ func TestExpired(t *testing.T) {
 		"more failures":            {slices.Concat([]string{Deployed}, many(Failed, 12)), []int{2, 3}},
 		"failures between":         {slices.Concat([]string{Superseded, Failed, Superseded, Failed, Deployed}, many(Failed, 10)), []int{2, 4}},
 		"unreadable is no success": {slices.Concat(many(Unreadable, 2), []string{Deployed}, many(Failed, 10)), []int{1, 2}},
+		"unreadable counts not":    {slices.Concat(many(Superseded, 9), []string{Deployed}, many(Unreadable, 30)), nil},
+		"unreadable, and eleven":   {slices.Concat(many(Superseded, 10), many(Unreadable, 30), []string{Deployed}), []int{1}},
 		"none":                     {nil, nil},
 	} {
 		var got []int
@@ -106,6 +108,9 @@ func TestHistory(t *testing.T) {
 	}
 	if n := Next(nil); n != 1 {
 		t.Errorf("the first is %d", n)
+	}
+	if n := Next([]Record{{Number: 1}, {Number: 2, Status: Unreadable}, {Number: 9, Status: Unreadable}}); n != 3 {
+		t.Errorf("the next beside one that cannot be read is %d", n)
 	}
 	if n := Next([]Record{{Number: 9}, {Number: 4}}); n != 10 {
 		t.Errorf("the next after a gap is %d", n)

@@ -10,6 +10,7 @@ import (
 
 	"slipway/helpers/internal/kube"
 	"slipway/helpers/internal/object"
+	"slipway/helpers/internal/sanitize"
 )
 
 const (
@@ -27,7 +28,7 @@ const (
 // Lease is held by whoever changes a release.
 type Lease struct {
 	client   *kube.Client
-	name     string // of the release
+	store    Store
 	identity string
 
 	mu      sync.Mutex
@@ -37,32 +38,28 @@ type Lease struct {
 	stopped chan struct{}
 }
 
-func leaseObject(client *kube.Client, name string) object.Object {
+func (s Store) lease() object.Object {
 	return object.Object{
 		"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-		"metadata": map[string]any{
-			"name": "slipway." + name, "namespace": client.Namespace(),
-			"labels": map[string]any{"app.kubernetes.io/managed-by": Manager, Key: name},
-		},
+		"metadata": map[string]any{"name": "slipway." + s.name(), "namespace": s.Place(), "labels": s.labels()},
 	}
 }
 
 // Lock takes the lease of a release. It waits up to limit while another holds it, and
 // says so with say. The context it returns ends when the lease is lost, and until
 // Unlock no write of the client goes out unless the lease was renewed lately.
-func Lock(
-	ctx context.Context, client *kube.Client, name string, limit time.Duration, say func(string, ...any),
-) (context.Context, *Lease, error) {
-	l := &Lease{client: client, name: name, identity: fmt.Sprintf("%s (%s)", client.User(), rand.Text()[:6]), stopped: make(chan struct{})}
+func (s Store) Lock(ctx context.Context, limit time.Duration, say func(string, ...any)) (context.Context, *Lease, error) {
+	client, name := s.Client, s.Name
+	l := &Lease{client: client, store: s, identity: fmt.Sprintf("%s (%s)", client.User(), rand.Text()[:6]), stopped: make(chan struct{})}
 	var seen struct {
 		renewal, holder string
 		at              time.Time // when the renewal was first seen: clocks of two machines are not compared
 	}
-	for start := time.Now(); ; pause(ctx, leaseLooks) {
+	for start := time.Now(); ; kube.Pause(ctx, leaseLooks) {
 		if err := context.Cause(ctx); err != nil {
 			return nil, nil, err
 		}
-		live, err := client.Read(ctx, leaseObject(client, name))
+		live, err := client.Read(ctx, s.lease())
 		if err != nil {
 			return nil, nil, fmt.Errorf("read the lease of release %s: %w", name, err)
 		}
@@ -71,10 +68,12 @@ func Lock(
 				seen.renewal, seen.at = renewal, time.Now()
 			}
 			if age(seen.at) < leaseDuration {
-				holder, since := live.Text("spec", "holderIdentity"), live.Text("spec", "acquireTime")
+				holder := sanitize.Line(live.Text("spec", "holderIdentity"))
+				since := sanitize.Line(live.Text("spec", "acquireTime"))
 				if age(start) > limit {
-					return nil, nil, fmt.Errorf("release %s is being changed by %s, since %s: nothing was touched; try again when that has ended",
-						name, holder, since)
+					return nil, nil, fmt.Errorf("release %s is being changed by %s, since %s: nothing was touched; try again when that has ended, "+
+						"or if nothing of the kind runs anywhere, clear its lease: kubectl --namespace %s delete lease %s",
+						name, holder, since, s.Place(), s.lease().Name())
 				}
 				if seen.holder != holder {
 					seen.holder = holder
@@ -86,6 +85,9 @@ func Lock(
 		err = l.write(ctx, live, true)
 		if err == nil {
 			break
+		}
+		if kube.NotFound(err) && s.apart() {
+			return nil, nil, fmt.Errorf("the namespace of the records, %s, is not there: make it first (kubectl create namespace %[1]s)", s.Namespace)
 		}
 		if !kube.IsReason(err, "Conflict", "AlreadyExists") {
 			return nil, nil, fmt.Errorf("take the lease of release %s: %w", name, err)
@@ -107,7 +109,7 @@ func (l *Lease) write(ctx context.Context, live object.Object, acquire bool) err
 	now := sent.UTC().Format(leaseTime)
 	next := live.Clone()
 	if next == nil {
-		next = leaseObject(l.client, l.name)
+		next = l.store.lease()
 		acquire = true
 	}
 	next.Set(l.identity, "spec", "holderIdentity")
@@ -133,7 +135,7 @@ func (l *Lease) write(ctx context.Context, live object.Object, acquire bool) err
 // keep renews the lease until ctx ends.
 func (l *Lease) keep(ctx context.Context) {
 	defer close(l.stopped)
-	for pause(ctx, leaseRenewal) {
+	for kube.Pause(ctx, leaseRenewal) {
 		l.renew(ctx)
 	}
 }
@@ -143,7 +145,7 @@ func (l *Lease) keep(ctx context.Context) {
 func (l *Lease) renew(ctx context.Context) {
 	short, cancel := context.WithTimeout(ctx, renewsLimit)
 	defer cancel()
-	live, err := l.client.Read(short, leaseObject(l.client, l.name))
+	live, err := l.client.Read(short, l.store.lease())
 	if err != nil {
 		return
 	}
@@ -152,7 +154,7 @@ func (l *Lease) renew(ctx context.Context) {
 	l.mu.Unlock()
 	switch holder := live.Text("spec", "holderIdentity"); {
 	case live != nil && holder != l.identity:
-		l.lose(fmt.Errorf("%s took over the release while this one could not renew its lease", holder))
+		l.lose(fmt.Errorf("%s took over the release while this one could not renew its lease", sanitize.Line(holder)))
 	case live == nil && l.namespaceGoes(short): // with its lease; nothing can be written there
 	case live == nil && age(renewed) >= leaseDuration:
 		l.lose(errors.New("the lease ended while this deploy could not renew it, and another may have changed the release since"))
@@ -164,7 +166,7 @@ func (l *Lease) renew(ctx context.Context) {
 // namespaceGoes says whether the namespace is being deleted, or gone.
 func (l *Lease) namespaceGoes(ctx context.Context) bool {
 	ns, err := l.client.Read(ctx, object.Object{
-		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": l.client.Namespace()},
+		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": l.store.Place()},
 	})
 	return err == nil && (ns == nil || ns.Text("metadata", "deletionTimestamp") != "")
 }
@@ -201,7 +203,7 @@ func (l *Lease) Unlock(ctx context.Context) {
 	l.client.SetFence(nil)
 	ctx, cancel := context.WithTimeout(ctx, renewsLimit) // An API server that is away has been waited for already.
 	defer cancel()
-	live, err := l.client.Read(ctx, leaseObject(l.client, l.name))
+	live, err := l.client.Read(ctx, l.store.lease())
 	if err == nil && live.Text("spec", "holderIdentity") == l.identity {
 		// One that stays ends by itself.
 		_ = l.client.Delete(ctx, live, kube.DeleteOptions{UID: live.UID(), Propagation: "Background"})
@@ -212,14 +214,4 @@ func (l *Lease) Unlock(ctx context.Context) {
 // stands still while a machine is suspended.
 func age(t time.Time) time.Duration {
 	return max(time.Since(t), time.Now().Round(0).Sub(t.Round(0)))
-}
-
-// pause waits, or returns false when ctx has ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }

@@ -94,11 +94,11 @@ func TestAge(t *testing.T) {
 func TestLock(t *testing.T) {
 	client, server := connect(t)
 	quiet := func(format string, args ...any) { t.Errorf(format, args...) }
-	held, lease, err := Lock(t.Context(), client, "web", time.Minute, quiet)
+	held, lease, err := Store{Client: client, Name: "web"}.Lock(t.Context(), time.Minute, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	live := server.live(t, client, leaseObject(client, "web"))
+	live := server.live(t, client, Store{Client: client, Name: "web"}.lease())
 	if holder := live.Text("spec", "holderIdentity"); holder != lease.identity || !strings.HasPrefix(holder, "u (") ||
 		live.Text("spec", "acquireTime") != live.Text("spec", "renewTime") {
 		t.Errorf("%v", live)
@@ -110,24 +110,24 @@ func TestLock(t *testing.T) {
 
 	// Another waits as long as it may and touches nothing.
 	said := ""
-	_, _, err = Lock(t.Context(), client, "web", 0, func(format string, args ...any) { said += fmt.Sprintf(format, args...) })
+	_, _, err = Store{Client: client, Name: "web"}.Lock(t.Context(), 0, func(format string, args ...any) { said += fmt.Sprintf(format, args...) })
 	if err == nil || !strings.Contains(err.Error(), "release web is being changed by "+lease.identity) {
 		t.Errorf("%v", err)
 	}
 	ended, cancel := context.WithCancelCause(t.Context())
-	_, _, err = Lock(ended, client, "web", time.Minute, func(format string, args ...any) {
+	_, _, err = Store{Client: client, Name: "web"}.Lock(ended, time.Minute, func(format string, args ...any) {
 		said += fmt.Sprintf(format, args...)
 		cancel(errors.New("given up"))
 	})
 	if err == nil || err.Error() != "given up" || !strings.Contains(said, "waiting: release web is being changed by "+lease.identity) {
 		t.Errorf("%v, %q", err, said)
 	}
-	if got := server.live(t, client, leaseObject(client, "web")); got.Text("spec", "holderIdentity") != lease.identity {
+	if got := server.live(t, client, Store{Client: client, Name: "web"}.lease()); got.Text("spec", "holderIdentity") != lease.identity {
 		t.Errorf("%v", got)
 	}
 
 	lease.Unlock(t.Context())
-	if held.Err() == nil || server.live(t, client, leaseObject(client, "web")) != nil {
+	if held.Err() == nil || server.live(t, client, Store{Client: client, Name: "web"}.lease()) != nil {
 		t.Error("the lease is still held")
 	}
 	lease.lose(errors.New("lost")) // too late to matter
@@ -139,7 +139,7 @@ func TestLock(t *testing.T) {
 // Once the lease is lost, no write of the client goes out and the work ends.
 func TestLockLost(t *testing.T) {
 	client, server := connect(t)
-	held, lease, err := Lock(t.Context(), client, "web", 0, func(string, ...any) {})
+	held, lease, err := Store{Client: client, Name: "web"}.Lock(t.Context(), 0, func(string, ...any) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestLockFree(t *testing.T) {
 		}
 		return 0, ""
 	}
-	_, lease, err := Lock(t.Context(), client, "web", 0, func(string, ...any) {})
+	_, lease, err := Store{Client: client, Name: "web"}.Lock(t.Context(), 0, func(string, ...any) {})
 	if err != nil || quicker != 0 {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestLockFree(t *testing.T) {
 		}
 		return 0, ""
 	}
-	_, _, err = Lock(t.Context(), client, "web", 0, func(string, ...any) {})
+	_, _, err = Store{Client: client, Name: "web"}.Lock(t.Context(), 0, func(string, ...any) {})
 	if err == nil || !strings.Contains(err.Error(), "take the lease of release web: ") {
 		t.Errorf("%v", err)
 	}
@@ -209,7 +209,7 @@ func TestRenew(t *testing.T) {
 			}
 			client, server := connect(t, there...)
 			last := time.Now().Add(-test.age)
-			l := &Lease{client: client, name: "web", identity: "me", renewed: last, cancel: func(error) {}}
+			l := &Lease{client: client, store: Store{Client: client, Name: "web"}, identity: "me", renewed: last, cancel: func(error) {}}
 			l.renew(t.Context())
 			if got := l.renewed.After(last); got != test.renewed {
 				t.Errorf("renewed: %v", got)
@@ -217,7 +217,7 @@ func TestRenew(t *testing.T) {
 			if fmt.Sprint(l.lost) != "<nil>" && test.want == "" || test.want != "" && !strings.Contains(fmt.Sprint(l.lost), test.want) {
 				t.Errorf("lost: %v", l.lost)
 			}
-			live := server.live(t, client, leaseObject(client, "web"))
+			live := server.live(t, client, Store{Client: client, Name: "web"}.lease())
 			if test.renewed && live.Text("spec", "holderIdentity") != "me" || test.holder == "you" && live.Text("spec", "holderIdentity") != "you" {
 				t.Errorf("%v", live)
 			}
@@ -230,7 +230,7 @@ func TestRenewFails(t *testing.T) {
 	client, server := connect(t)
 	server.refuse = func(*http.Request) (int, string) { return http.StatusForbidden, "Forbidden" }
 	last := time.Now()
-	l := &Lease{client: client, name: "web", identity: "me", renewed: last}
+	l := &Lease{client: client, store: Store{Client: client, Name: "web"}, identity: "me", renewed: last}
 	l.renew(t.Context())
 	if l.lost != nil || l.renewed != last {
 		t.Errorf("lost: %v", l.lost)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"slipway/helpers/internal/object"
+	"slipway/helpers/internal/sanitize"
 )
 
 // Owner is what an object of the release carries as annotation. The namespace is part
@@ -54,7 +55,7 @@ func Keep(o, live object.Object, deleteData bool) string {
 		for _, key := range sortedKeys(keepAnnotations) {
 			value, set := source.At("metadata", "annotations", key).(string)
 			if set && keepAnnotations[key](strings.ToLower(strings.TrimSpace(value))) {
-				return "its annotation " + key + ": " + value + " says so"
+				return "its annotation " + key + ": " + sanitize.Line(value) + " says so"
 			}
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"slipway/helpers/internal/object"
 )
@@ -39,6 +40,8 @@ const (
 	partKey   = "slipway/part"
 	noteKey   = "slipway/note"
 	sumKey    = "slipway/sum"
+	signKey   = "slipway/signature"
+	placeKey  = "slipway/namespace" // label of records that are kept in another namespace: the release's
 
 	// Manager is the field manager of all that is applied.
 	Manager = "slipway"
@@ -52,7 +55,13 @@ const (
 	partLimit = 900 << 10
 	// recordLimit is the bytes of a record, unpacked. A few KiB of gzip can be gigabytes.
 	recordLimit = 64 << 20
-	noteLimit   = 500
+	// nodesLimit is the number of lists and objects in a record: an empty one is two bytes
+	// of JSON, and fifty of memory.
+	nodesLimit = 2_000_000
+	// partsLimit is more than the parts that a record of recordLimit can have.
+	partsLimit = recordLimit/partLimit + 1
+	noteLimit  = 500
+	textLimit  = 1000 // bytes of an image's name, a revision or a version
 	// numberLimit leaves room for the numbers of further releases.
 	numberLimit = 1 << 30
 )
@@ -76,9 +85,11 @@ type Record struct {
 	// Taken is Before in the records of earlier versions.
 	Taken []object.Object `json:",omitempty"`
 
-	Damage error `json:"-"` // why the record cannot be read
+	Damage error     `json:"-"` // why the record cannot be read
+	Made   time.Time `json:"-"` // when the API server stored it, to the second
 
 	early bool // of a version that did not note Before and Created
+	seal  seal
 }
 
 // HasServed says whether the release came to serve.
@@ -116,11 +127,18 @@ func Complete(records []Record) bool {
 	return len(records) > 0 && !damaged && (!served || Serving(records) != nil)
 }
 
-// Next is the number of the next release.
+// Next is the number of the next release. Numbers of records that cannot be read are left
+// out, but do not count: whoever wrote them might have used all up.
 func Next(records []Record) int {
 	next := 1
+	taken := map[int]bool{}
 	for _, r := range records {
-		next = max(next, r.Number+1)
+		if taken[r.Number] = true; r.Status != Unreadable {
+			next = max(next, r.Number+1)
+		}
+	}
+	for taken[next] {
+		next++
 	}
 	return next
 }
@@ -177,13 +195,15 @@ const (
 )
 
 // Expired are the records that history no longer keeps, given all of them, oldest
-// first.
+// first. Those that cannot be read push no other one out: anybody may have written them.
 func Expired(records []Record) []Record {
 	var expired []Record
 	kept, served := 0, 0
 	for _, r := range slices.Backward(records) {
 		if kept < historyLimit || r.HasServed() && served < servedLimit {
-			kept++
+			if r.Status != Unreadable {
+				kept++
+			}
 			if r.HasServed() {
 				served++
 			}
@@ -226,16 +246,43 @@ func decode(packed []byte, sum string) (Record, error) {
 	if len(text) > recordLimit {
 		return r, fmt.Errorf("it holds more than %d MiB", recordLimit>>20)
 	}
+	if bytes.Count(text, []byte("{"))+bytes.Count(text, []byte("[")) > nodesLimit {
+		return r, fmt.Errorf("it holds more than %d lists and objects", nodesLimit)
+	}
 	if err := object.Decode(text, &r); err != nil {
 		return r, err
 	}
 	r.Before, r.Taken = append(r.Before, r.Taken...), nil
-	return r, nil
+	return r, r.malformed()
+}
+
+// malformed says what in a record is not what Slipway writes: names that lead to other
+// paths than theirs, and texts of more than a line.
+func (r Record) malformed() error {
+	for field, text := range map[string]string{"image": r.Image, "revision": r.Revision, "version": r.Version} {
+		if len(text) > textLimit || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+			return fmt.Errorf("its %s is no line of text", field)
+		}
+	}
+	for _, o := range append(slices.Clone(r.Objects), r.Before...) {
+		if o.Kind() == "" || o.Version() == "" || o.Name() == "" {
+			return errors.New("one of its objects has no kind, API version or name")
+		}
+		if wrong := o.Misnamed(); wrong != "" {
+			return fmt.Errorf("of one of its objects, %s", wrong)
+		}
+	}
+	for _, id := range r.Created {
+		if wrong := id.Misnamed(); wrong != "" {
+			return fmt.Errorf("of one of its objects, %s", wrong)
+		}
+	}
+	return nil
 }
 
 // assemble makes records of the Secrets that hold them, oldest first. One that cannot
-// be read blocks none of the others.
-func assemble(name string, secrets []object.Object) []Record {
+// be read, or that verify does not believe, blocks none of the others.
+func assemble(name string, secrets []object.Object, verify func(r Record, head object.Object) error) []Record {
 	parts := map[string]object.Object{}
 	for _, s := range secrets {
 		parts[s.Name()] = s
@@ -250,6 +297,9 @@ func assemble(name string, secrets []object.Object) []Record {
 			continue // Not one that was written here: its name and number do not agree.
 		}
 		r, err := read(name, number, s, parts)
+		if err == nil {
+			err = verify(r, s)
+		}
 		if err != nil {
 			r = Record{Status: Unreadable, Damage: err, Note: "the record cannot be read: " + err.Error()}
 		}
@@ -282,8 +332,8 @@ func read(name string, number int, head object.Object, parts map[string]object.O
 	count := 1
 	if text := head.Annotation(partKey); text != "" {
 		var err error
-		if count, err = strconv.Atoi(text); err != nil || count < 1 {
-			return Record{}, fmt.Errorf("its number of parts is %q", text)
+		if count, err = strconv.Atoi(text); err != nil || count < 1 || count > partsLimit {
+			return Record{}, fmt.Errorf("its number of parts is %q", shorten(text))
 		}
 	}
 	var packed []byte
@@ -308,14 +358,17 @@ func read(name string, number int, head object.Object, parts map[string]object.O
 	if status := head.Label(statusKey); slices.Contains([]string{Pending, Deployed, Superseded, Failed}, status) {
 		r.Status = status
 	} else {
-		return r, fmt.Errorf("its status is %q", status)
+		return r, fmt.Errorf("its status is %q", shorten(status))
 	}
 	r.Note = cmp.Or(head.Annotation(noteKey), r.Note)
 	r.early = head.Annotation(sumKey) == "" && r.Created == nil
+	r.seal = seal{head.Annotation(sumKey), count}
+	r.Made, _ = time.Parse(time.RFC3339, head.Text("metadata", "creationTimestamp"))
 	return r, nil
 }
 
-// secretName is that of a part of a record; the first part has none.
+// secretName is that of a part of a record; the first part has none. Where records of
+// several namespaces are in one, release is with its namespace.
 func secretName(release string, number, part int) string {
 	name := fmt.Sprintf("slipway.%s.v%d", release, number)
 	if part > 0 {

@@ -114,12 +114,23 @@ func TestDecode(t *testing.T) {
 		"no gzip":        {[]byte("{}"), "", "EOF"},
 		"no JSON":        {packed("{"), "", "unexpected EOF"},
 		"two records":    {packed("{}{}"), "", "more than one JSON value"},
+		"many nodes":     {packed(`{"Objects":[` + strings.Repeat("{},", nodesLimit) + "{}]}"), "", "more than 2000000 lists and objects"},
+		"two lines":      {packed(`{"Image":"x\nrelease 9 of s serves"}`), "", "its image is no line of text"},
+		"control":        {packed(`{"Version":"\u001b[2J"}`), "", "its version is no line of text"},
+		"long":           {packed(`{"Revision":"` + strings.Repeat("a", 2000) + `"}`), "", "its revision is no line of text"},
+		"other path": {packed(`{"Objects":[{"apiVersion":"v1","kind":"Secret","metadata":{"name":"..","namespace":"shop"}}]}`), "",
+			`name ".." is none`},
+		"other namespace": {packed(`{"Before":[{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a","namespace":"a/../b"}}]}`), "",
+			`namespace "a/../b" is none`},
+		"nameless": {packed(`{"Objects":[{"apiVersion":"v1","kind":"Secret"}]}`), "", "has no kind, API version or name"},
+		"null":     {packed(`{"Objects":[null]}`), "", "has no kind, API version or name"},
+		"created":  {packed(`{"Created":[{"Kind":"Pod\n"}]}`), "", `kind "Pod\n" is none`},
 	} {
 		if _, err := decode(test.packed, test.sum); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error is %v, want one with %q", name, err, test.want)
 		}
 	}
-	old, err := decode(packed(`{"Number":1,"Before":[{"kind":"A"}],"Taken":[{"kind":"B"}]}`), "")
+	old, err := decode(packed(`{"Number":1,"Before":[{"apiVersion":"v1","kind":"A","metadata":{"name":"a"}}],"Taken":[{"apiVersion":"v1","kind":"B","metadata":{"name":"b"}}]}`), "")
 	if err != nil || len(old.Before) != 2 || old.Before[1].Kind() != "B" || old.Taken != nil {
 		t.Errorf("a record of an earlier version: %+v, %v", old, err)
 	}
@@ -170,6 +181,7 @@ func TestAssemble(t *testing.T) {
 		"no parts":           {record(3, Deployed), set("0", "metadata", "annotations", partKey), `3 unreadable: its number of parts is "0"`},
 		"unknown status":     {record(3, "fine"), nil, `3 unreadable: its status is "fine"`},
 		"no status":          {record(3, Deployed), set("", "metadata", "labels", statusKey), `3 unreadable: its status is ""`},
+		"too many parts":     {record(3, Deployed), set("100000000", "metadata", "annotations", partKey), "3 unreadable: its number of parts"},
 		"calls itself so":    {record(3, Unreadable), nil, `3 unreadable: its status is "unreadable"`},
 		"another's number":   {record(3, Deployed), renumbered(4), "4 unreadable: it says that it is release 3"},
 		"name and number":    {record(3, Deployed), set("4", "metadata", "labels", numberKey), ""},
@@ -195,7 +207,7 @@ func TestAssemble(t *testing.T) {
 			if test.change != nil {
 				secrets = test.change(secrets)
 			}
-			got := assemble("web", secrets)
+			got := assemble("web", secrets, Store{}.verify)
 			if test.want == "" {
 				if len(got) != 0 {
 					t.Errorf("%+v", got)
@@ -244,7 +256,7 @@ func TestAssembleMany(t *testing.T) {
 	secrets[1].Set("%", "data", "record")
 	secrets[0].Set("because", "metadata", "annotations", noteKey)
 	var got []string
-	for _, r := range assemble("web", secrets) {
+	for _, r := range assemble("web", secrets, Store{}.verify) {
 		got = append(got, fmt.Sprintf("%d %s %s", r.Number, r.Status, r.Note))
 	}
 	want := []string{"1 failed why", "2 unreadable the record cannot be read: illegal base64 data at input byte 0", "10 failed because"}

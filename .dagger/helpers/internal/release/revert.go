@@ -13,7 +13,10 @@ import (
 )
 
 // leavingLimit is how long what was there before may take to go, until it is made again.
-const leavingLimit = 60 * time.Second
+const (
+	leavingLimit = 60 * time.Second
+	leavingLooks = 300 * time.Millisecond
+)
 
 // controllersAnnotations are annotations that a controller sets and that are true of the
 // object as it is now, whatever it was before.
@@ -33,9 +36,12 @@ func Revert(ctx context.Context, client *kube.Client, before, after object.Objec
 		_, err := client.Apply(ctx, before.Bare(), kube.ApplyOptions{Force: true})
 		return err
 	}
-	live, err := settled(ctx, client, before)
+	live, err := Settled(ctx, client, before, leavingLimit, func() {})
 	if err != nil {
 		return err
+	}
+	if Leaves(live) {
+		return fmt.Errorf("is still being deleted after %s", leavingLimit)
 	}
 	if live == nil {
 		made, err := client.Create(ctx, withoutControllers(before.Bare()))
@@ -63,22 +69,24 @@ func Revert(ctx context.Context, client *kube.Client, before, after object.Objec
 	return setManagedFields(ctx, client, live, before)
 }
 
-// settled is the live object, nil when there is none, once it is not on its way out any
-// more.
-func settled(ctx context.Context, client *kube.Client, o object.Object) (object.Object, error) {
+// Settled is the live object, nil when there is none, once it is not on its way out any
+// more. One that still is after limit is returned as it is. waits is called each time that
+// it is waited for, before the next look.
+func Settled(ctx context.Context, client *kube.Client, o object.Object, limit time.Duration, waits func()) (object.Object, error) {
 	for start := time.Now(); ; {
 		live, err := client.Read(ctx, o)
-		if err != nil || live.Text("metadata", "deletionTimestamp") == "" {
+		if err != nil || !Leaves(live) || time.Since(start) > limit {
 			return live, err
 		}
-		if time.Since(start) > leavingLimit {
-			return nil, fmt.Errorf("is still being deleted after %s", leavingLimit)
-		}
-		if !pause(ctx, leaseLooks) {
+		waits()
+		if !kube.Pause(ctx, leavingLooks) {
 			return nil, context.Cause(ctx)
 		}
 	}
 }
+
+// Leaves says whether a live object is on its way out.
+func Leaves(live object.Object) bool { return live.Text("metadata", "deletionTimestamp") != "" }
 
 // relevant is the part of an object that is reverted.
 func relevant(o object.Object) object.Object {

@@ -18,7 +18,8 @@ func TestStore(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	first, second := record(1, Pending), large(2, 2*partLimit)
-	for _, r := range []Record{first, second, record(10, Pending)} {
+	tenth := record(10, Pending)
+	for _, r := range []*Record{&first, &second, &tenth} {
 		if err := store.Save(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
@@ -27,18 +28,18 @@ func TestStore(t *testing.T) {
 	if want := "PATCH /api/v1/namespaces/shop/secrets/slipway.web.v2"; server.writes[1] != want+".2" || server.writes[3] != want {
 		t.Errorf("%q", server.writes)
 	}
-	if err := (Store{Client: client, Name: "other"}).Save(t.Context(), record(3, Deployed)); err != nil {
+	if err := (Store{Client: client, Name: "other"}).Save(t.Context(), new(record(3, Deployed))); err != nil {
 		t.Fatal(err)
 	}
 	for n := 11; n < 20; n++ { // more than one page
-		if err := store.Save(t.Context(), record(n, Failed)); err != nil {
+		if err := store.Save(t.Context(), new(record(n, Failed))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := store.Mark(t.Context(), 1, Failed, " it\nbroke "); err != nil {
+	if err := store.Mark(t.Context(), first, Failed, " it\nbroke "); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Mark(t.Context(), 10, Deployed, ""); err != nil {
+	if err := store.Mark(t.Context(), tenth, Deployed, ""); err != nil {
 		t.Fatal(err)
 	}
 	got, err := store.List(t.Context())
@@ -79,7 +80,7 @@ func TestStore(t *testing.T) {
 	}{
 		"a record":         {store, head, true},
 		"another's record": {Store{Client: client, Name: "other"}, head, false},
-		"the lease":        {store, leaseObject(client, "web"), true},
+		"the lease":        {store, store.lease(), true},
 		"another Secret":   {store, thing("v1", "Secret", "slipway.web.v1"), false},
 		"another ConfigMap": {store, func() object.Object {
 			o := thing("v1", "ConfigMap", "slipway.web")
@@ -111,11 +112,11 @@ func TestStore(t *testing.T) {
 	server.refuse = func(*http.Request) (int, string) { return http.StatusForbidden, "Forbidden" }
 	_, listErr := store.List(t.Context())
 	for err, want := range map[error]string{
-		listErr:                                 "list the records of release web: Forbidden",
-		store.Save(t.Context(), first):          "write the record of release 1: Forbidden",
-		store.Mark(t.Context(), 1, Failed, "x"): "note that release 1 is failed: Forbidden",
-		store.Forget(t.Context(), first):        "delete the record of release 1: Forbidden",
-		store.Clear(t.Context()):                "delete the records of release web: Forbidden",
+		listErr:                         "list the records of release web: Forbidden",
+		store.Save(t.Context(), &first): "write the record of release 1, Secret slipway.web.v1 in namespace shop: Forbidden",
+		store.Mark(t.Context(), first, Failed, "x"): "note that release 1 is failed: Forbidden",
+		store.Forget(t.Context(), first):            "delete the record of release 1: Forbidden",
+		store.Clear(t.Context()):                    "delete the records of release web: Forbidden",
 	} {
 		if fmt.Sprint(err) != want {
 			t.Errorf("error is %v, want %q", err, want)
