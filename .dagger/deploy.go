@@ -186,7 +186,7 @@ func (s *Slipway) bundle(ctx context.Context, image string) (request, error) {
 	work, ctx := errgroup.WithContext(ctx)
 	work.Go(func() (err error) { r, err = s.rendered(ctx, image); return err })
 	work.Go(func() (err error) { _, questions, err = s.smokeYAML(ctx); return err })
-	work.Go(func() (err error) { st, err = s.stamp(ctx); return err })
+	work.Go(func() error { st = s.described(ctx, image); return nil })
 	if err := work.Wait(); err != nil {
 		return request{}, err
 	}

@@ -147,7 +147,7 @@ func (v view) print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "release\t%s, number %d, namespace %s\n", v.Release, v.Number, v.Namespace)
 	fmt.Fprintf(table, "image\t%s\n", v.Image)
-	fmt.Fprintf(table, "revision\t%s (%s)\n", v.Revision, v.Version)
+	fmt.Fprintf(table, "revision\t%s (%s)\n", v.Revision, cmp.Or(v.Version, "of no known version"))
 	for _, w := range v.Workloads {
 		if w.State == missing {
 			fmt.Fprintf(table, "missing\t%s\n", w.Name)
