@@ -61,8 +61,8 @@ func (s *Slipway) Build(
 		WithExposedPort(s.Port).
 		WithEntrypoint([]string{"/" + name}).
 		WithLabel("org.opencontainers.image.title", name).
-		WithLabel("org.opencontainers.image.version", st.version).
-		WithLabel("org.opencontainers.image.revision", st.revision)
+		WithLabel(versionLabel, st.version).
+		WithLabel(revisionLabel, st.revision)
 	if url := s.sourceURL(ctx); url != "" {
 		ctr = ctr.WithLabel("org.opencontainers.image.source", url)
 	}

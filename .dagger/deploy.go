@@ -79,9 +79,11 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 //
 // Exit status, like that of kubectl diff: 0 if nothing would change, 1 if
 // something would, 2 or above if that cannot be told. As with deploy, what keeps
-// data stays when it leaves the release.
+// data stays when it leaves the release. As Markdown it is the text of a comment, for
+// which a difference is no failure.
 //
 //	dagger call --kubeconfig file:$HOME/.kube/config diff --image ghcr.io/acme/hello@sha256:…
+//	dagger call --kubeconfig file:$HOME/.kube/config diff --format markdown | gh pr comment --body-file -
 //
 // +cache="never"
 func (s *Slipway) Diff(
@@ -94,8 +96,12 @@ func (s *Slipway) Diff(
 	//
 	// +optional
 	allow []string,
+	// text, or markdown for a comment on a pull request.
+	//
+	// +default="text"
+	format string,
 ) (string, error) {
-	out, err := s.diff(ctx, image, allow)
+	out, err := s.diff(ctx, image, allow, format)
 	switch {
 	case err == nil:
 		return out, nil
@@ -106,7 +112,10 @@ func (s *Slipway) Diff(
 	}
 }
 
-func (s *Slipway) diff(ctx context.Context, image string, allow []string) (string, error) {
+func (s *Slipway) diff(ctx context.Context, image string, allow []string, format string) (string, error) {
+	if err := oneOf(format, "text", "markdown"); err != nil {
+		return "", err
+	}
 	if err := s.needsCluster(); err != nil {
 		return "", err
 	}
@@ -120,7 +129,7 @@ func (s *Slipway) diff(ctx context.Context, image string, allow []string) (strin
 	if err != nil {
 		return "", err
 	}
-	req.Allow = allow
+	req.Allow, req.Format = allow, format
 	return s.rollout(ctx, "diff", req)
 }
 
@@ -177,7 +186,7 @@ func (s *Slipway) bundle(ctx context.Context, image string) (request, error) {
 	work, ctx := errgroup.WithContext(ctx)
 	work.Go(func() (err error) { r, err = s.rendered(ctx, image); return err })
 	work.Go(func() (err error) { _, questions, err = s.smokeYAML(ctx); return err })
-	work.Go(func() (err error) { st, err = s.stamp(ctx); return err })
+	work.Go(func() error { st = s.described(ctx, image); return nil })
 	if err := work.Wait(); err != nil {
 		return request{}, err
 	}

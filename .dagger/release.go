@@ -1,14 +1,29 @@
 package main
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Show the release that serves: image, pods, endpoints, how to reach it.
 //
 //	dagger call --kubeconfig file:$HOME/.kube/config status
+//	dagger call --kubeconfig file:$HOME/.kube/config status --format json | jq -r .image
 //
 // +cache="never"
-func (s *Slipway) Status(ctx context.Context) (string, error) {
-	return s.rollout(ctx, "status", request{})
+func (s *Slipway) Status(
+	ctx context.Context,
+	// text, or json for scripts.
+	//
+	// +default="text"
+	format string,
+) (string, error) {
+	if err := oneOf(format, "text", "json"); err != nil {
+		return "", err
+	}
+	return s.rollout(ctx, "status", request{Format: format})
 }
 
 // List the releases that were deployed, the last ten.
@@ -16,8 +31,17 @@ func (s *Slipway) Status(ctx context.Context) (string, error) {
 //	dagger call --kubeconfig file:$HOME/.kube/config history
 //
 // +cache="never"
-func (s *Slipway) History(ctx context.Context) (string, error) {
-	return s.rollout(ctx, "history", request{})
+func (s *Slipway) History(
+	ctx context.Context,
+	// text, or json for scripts.
+	//
+	// +default="text"
+	format string,
+) (string, error) {
+	if err := oneOf(format, "text", "json"); err != nil {
+		return "", err
+	}
+	return s.rollout(ctx, "history", request{Format: format})
 }
 
 // Print the last log lines of the release's pods.
@@ -98,4 +122,12 @@ func (s *Slipway) Destroy(
 		return "", err
 	}
 	return s.rollout(ctx, "destroy", request{Confirm: confirm, Timeout: limit, DeleteData: deleteData})
+}
+
+// oneOf refuses a format that a function does not have.
+func oneOf(format string, known ...string) error {
+	if !slices.Contains(known, format) {
+		return fmt.Errorf("--format %q is not known: give %s", format, strings.Join(known, " or "))
+	}
+	return nil
 }

@@ -28,6 +28,9 @@ func (s *session) diff(ctx context.Context) error {
 	}
 	objects := s.prepare(s.Objects, state != namespaceForeign)
 	if state == namespaceAbsent {
+		if s.Format == markdown {
+			return s.printMarkdown(s.newcomers(objects))
+		}
 		s.printNew(s.out, objects)
 		return errDifferent
 	}
@@ -41,6 +44,13 @@ func (s *session) diff(ctx context.Context) error {
 	p, err := s.makePlan(ctx, objects, records)
 	if err != nil {
 		return err
+	}
+	if s.Format == markdown {
+		d, err := s.differences(p)
+		if err != nil {
+			return err
+		}
+		return s.printMarkdown(d)
 	}
 	different, err := s.printDifferences(s.out, p)
 	if err == nil && different {
@@ -57,50 +67,79 @@ func (s *session) printNew(w io.Writer, objects []object.Object) {
 	}
 }
 
-// printDifferences writes to w what the changes are, what would be removed, and what
-// somebody set by hand; to progress only as much as a log bears. The values of Secrets
-// that the cluster has now are masked from here on: pods print them too.
-func (s *session) printDifferences(w io.Writer, p *plan) (different bool, err error) {
+// difference is what would change of one object.
+type difference struct{ object, text string }
+
+// differences is what a plan would change in the cluster.
+type differences struct {
+	changes []difference
+	removed []string // a line for each object
+	notes   []string // on what stays
+}
+
+// differences compares the plan with the cluster. The values of Secrets that the cluster
+// has now are masked from here on: pods print them too.
+func (s *session) differences(p *plan) (differences, error) {
 	s.maskRecords(p.records)
 	for _, ch := range p.changes {
 		s.mask([]object.Object{ch.live})
 	}
 	s.mask(p.removals)
-	room := progressLines
+	var d differences
 	for _, ch := range p.changes {
 		text, err := ch.text()
 		if err != nil {
-			return false, err
+			return d, err
 		}
 		if ch.foreign {
 			text = fmt.Sprintf("%s %s, and would be taken over\n%s", ch.wanted, whose(ch.live), text)
 		}
-		different = different || text != ""
-		if w == io.Writer(s.progress) {
-			text = firstLines(text, min(room, progressLinesEach))
-			room -= strings.Count(text, "\n")
+		if text != "" {
+			d.changes = append(d.changes, difference{ch.wanted.String(), text})
 		}
-		fmt.Fprint(w, text)
 	}
 	for _, o := range p.removals {
-		different = true
-		fmt.Fprintf(w, "%s would be removed: the manifests no longer have it\n", o)
+		d.removed = append(d.removed, fmt.Sprintf("%s would be removed: the manifests no longer have it", o))
 	}
 	for _, k := range p.kept {
-		fmt.Fprintf(w, "%s leaves the manifests and stays in the cluster: %s\n", k.object, k.why)
+		d.notes = append(d.notes, fmt.Sprintf("%s leaves the manifests and stays in the cluster: %s", k.object, k.why))
 	}
 	for _, ch := range p.changes {
 		if ch.live == nil || ch.merged == nil || ch.replace {
 			continue
 		}
 		for _, field := range release.ByHand(ch.merged) {
-			fmt.Fprintf(w, "%s: set by hand, and stays: %s\n", ch.wanted, field)
+			d.notes = append(d.notes, fmt.Sprintf("%s: set by hand, and stays: %s", ch.wanted, field))
 		}
 	}
-	if !different {
+	return d, nil
+}
+
+func (d differences) any() bool { return len(d.changes)+len(d.removed) > 0 }
+
+// printDifferences writes to w what the changes are, what would be removed, and what
+// somebody set by hand; to progress only as much as a log bears.
+func (s *session) printDifferences(w io.Writer, p *plan) (different bool, err error) {
+	d, err := s.differences(p)
+	if err != nil {
+		return false, err
+	}
+	room := progressLines
+	for _, ch := range d.changes {
+		text := ch.text
+		if w == io.Writer(s.progress) {
+			text = firstLines(text, min(room, progressLinesEach))
+			room -= strings.Count(text, "\n")
+		}
+		fmt.Fprint(w, text)
+	}
+	for _, line := range append(d.removed, d.notes...) {
+		fmt.Fprintln(w, line)
+	}
+	if !d.any() {
 		fmt.Fprintln(w, "no difference")
 	}
-	return different, nil
+	return d.any(), nil
 }
 
 // firstLines are as many lines of a text as there is room for, with a note of the others.

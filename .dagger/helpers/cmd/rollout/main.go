@@ -53,7 +53,7 @@ type request struct {
 	To             int      // release number to roll back to, 0 for the one before
 	Confirm        string   // name of the release to destroy
 	Tail           int      // log lines of each container
-	Format         string   // of the outcome: "" for people, else json or markdown
+	Format         string   // of the outcome: json and markdown are not for people
 	Output         string   // file that render writes to
 	Evidence       string   // none, short or full: how much of what pods and events say is shown
 

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -27,14 +25,21 @@ func (s *session) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if last := records[len(records)-1]; last.Status == release.Pending {
-		fmt.Fprintf(s.out, "release %d is being rolled out, or was interrupted: the next deploy goes on from there\n", last.Number)
-	}
 	r := release.Serving(records)
 	if r == nil {
 		return fmt.Errorf("no release of %s has served yet", s.Release)
 	}
-	return s.describe(ctx, *r)
+	v, err := s.view(ctx, *r)
+	if err != nil {
+		return err
+	}
+	if last := records[len(records)-1]; last.Status == release.Pending {
+		v.Pending = last.Number
+	}
+	if s.Format == "json" {
+		return s.printJSON(v)
+	}
+	return v.print(s.out)
 }
 
 // recorded are the records of a release that must exist. What pods and events say of the
@@ -45,11 +50,25 @@ func (s *session) recorded(ctx context.Context) ([]release.Record, error) {
 	return records, err
 }
 
+// entry is a release in the history, for scripts.
+type entry struct {
+	Number   int        `json:"number"`
+	Status   string     `json:"status"`
+	Started  *time.Time `json:"started,omitempty"`
+	Version  string     `json:"version"`
+	Revision string     `json:"revision"`
+	Image    string     `json:"image"`
+	Note     string     `json:"note,omitempty"`
+}
+
 // history prints a line for each release.
 func (s *session) history(ctx context.Context) error {
 	records, err := s.recorded(ctx)
 	if err != nil {
 		return err
+	}
+	if s.Format == "json" {
+		return s.printJSON(entries(records))
 	}
 	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NUMBER\tSTATUS\tSTARTED\tVERSION\tIMAGE\tNOTE")
@@ -61,6 +80,28 @@ func (s *session) history(ctx context.Context) error {
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", r.Number, r.Status, started, cut(r.Version, 24), shortImage(r.Image), cut(sanitize.Line(r.Note), 80))
 	}
 	return table.Flush()
+}
+
+func entries(records []release.Record) []entry {
+	all := make([]entry, len(records))
+	for i, r := range records {
+		all[i] = entry{
+			Number: r.Number, Status: r.Status, Version: sanitize.Line(r.Version), Revision: sanitize.Line(r.Revision),
+			Image: sanitize.Line(r.Image), Note: sanitize.Line(r.Note),
+		}
+		if !r.Started.IsZero() {
+			all[i].Started = &r.Started
+		}
+	}
+	return all
+}
+
+// printJSON prints for scripts. Its lines are short enough for the writer to leave them whole.
+func (s *session) printJSON(v any) error {
+	enc := json.NewEncoder(s.out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }
 
 func cut(text string, limit int) string {
@@ -164,86 +205,6 @@ func (s *session) eachPod(ctx context.Context, r release.Record, workload func(o
 	return nil
 }
 
-// podsShown is the number of pods of a workload that are listed one by one.
-const podsShown = 12
-
-// describe prints a release as the cluster has it now.
-func (s *session) describe(ctx context.Context, r release.Record) error {
-	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "release\t%s, number %d, namespace %s\n", s.Release, r.Number, s.Namespace)
-	fmt.Fprintf(table, "image\t%s\n", r.Image)
-	fmt.Fprintf(table, "revision\t%s (%s)\n", cmp.Or(r.Revision, "unknown"), r.Version)
-	shown := 0
-	more := func() {
-		if shown > podsShown {
-			fmt.Fprintf(table, "pod\tand %d more\n", shown-podsShown)
-		}
-		shown = 0
-	}
-	err := s.eachPod(ctx, r, func(o object.Object, st health.State, there bool) {
-		more()
-		if !there {
-			fmt.Fprintf(table, "missing\t%s\n", o)
-			return
-		}
-		fmt.Fprintf(table, "workload\t%s: %s\n", o, strings.Join(append([]string{st.Text}, st.Notes...), "; "))
-	}, func(p object.Object) {
-		if shown++; shown > podsShown {
-			return
-		}
-		state := "ready"
-		switch {
-		case p.Text("metadata", "deletionTimestamp") != "":
-			state = "terminating"
-		case !health.Ready(p):
-			state = sanitize.Line(health.PodState(p))
-		}
-		fmt.Fprintf(table, "pod\t%s: %s, %d restarts, on %s\n", p.Name(), state, restarts(p), cmp.Or(p.Text("spec", "nodeName"), "no node"))
-	})
-	if err != nil {
-		return err
-	}
-	more()
-	services := slices.DeleteFunc(slices.Clone(r.Objects), func(o object.Object) bool { return o.Kind() != "Service" || o.Group() != "" })
-	rows := make([]string, len(services))
-	errs := kube.Each(services, parallel, func(i int, o object.Object) (err error) {
-		rows[i], err = s.describeService(ctx, o)
-		return err
-	})
-	fmt.Fprint(table, strings.Join(rows, ""))
-	return errors.Join(append(errs, table.Flush())...)
-}
-
-// describeService is the table's rows for a Service, "" when it is not there.
-func (s *session) describeService(ctx context.Context, o object.Object) (string, error) {
-	live, err := s.ownLive(ctx, o)
-	if err != nil || live == nil {
-		return "", err
-	}
-	endpoints, known := s.endpoints(ctx, o)
-	addresses := cmp.Or(strings.Join(endpoints, ", "), "none")
-	if !known {
-		addresses = "not to be seen by this account"
-	}
-	var rows strings.Builder
-	for _, p := range live.List("spec", "ports") {
-		port, _ := p.Int("port")
-		at := cmp.Or(live.Text("spec", "clusterIP"), live.Text("spec", "externalName"))
-		if at == "None" {
-			at = "headless"
-		}
-		fmt.Fprintf(&rows, "service\t%s: %s, port %d, endpoints %s\n", o.Name(), at, port, addresses)
-		ingress := live.List("status", "loadBalancer", "ingress")
-		for _, i := range ingress {
-			fmt.Fprintf(&rows, "reach it\thttp://%s\n", net.JoinHostPort(cmp.Or(i.Text("hostname"), i.Text("ip")), strconv.Itoa(port)))
-		}
-		if len(ingress) == 0 {
-			fmt.Fprintf(&rows, "reach it\tkubectl --namespace %s port-forward service/%s 8080:%d\n", o.Namespace(), o.Name(), port)
-		}
-	}
-	return rows.String(), nil
-}
-
 // endpoints are the addresses of the ready pods behind a Service; known is false where
 // the account may not see them.
 func (s *session) endpoints(ctx context.Context, service object.Object) (addresses []string, known bool) {
@@ -264,9 +225,6 @@ func (s *session) endpoints(ctx context.Context, service object.Object) (address
 		}
 	}
 	slices.Sort(addresses)
-	if hidden := len(addresses) - podsShown; hidden > 0 {
-		addresses = append(addresses[:podsShown], fmt.Sprintf("and %d more", hidden))
-	}
 	return addresses, true
 }
 

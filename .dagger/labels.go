@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+// The labels by which an image says what it was made from.
+const (
+	versionLabel  = "org.opencontainers.image.version"
+	revisionLabel = "org.opencontainers.image.revision"
+)
+
+// labelsLimit bounds the time for which a registry is asked.
+const labelsLimit = 10 * time.Second
+
+// described is what an image says of itself. The source says nothing of an image that it
+// may not have made, so where the registry does not answer, nothing is known.
+func (s *Slipway) described(ctx context.Context, image string) stamp {
+	st := stamp{revision: "unknown"}
+	ctx, cancel := context.WithTimeout(ctx, labelsLimit)
+	defer cancel()
+	ref, err := name.NewDigest(image)
+	if s.PlainHTTP {
+		ref, err = name.NewDigest(image, name.Insecure)
+	}
+	if err != nil {
+		return st
+	}
+	auth, route, err := s.access(ctx, ref.Context())
+	if err != nil {
+		return st
+	}
+	img, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuth(auth), remote.WithTransport(route))
+	if err != nil {
+		return st
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return st
+	}
+	st.version = config.Config.Labels[versionLabel]
+	if revision := config.Config.Labels[revisionLabel]; revision != "" {
+		st.revision = revision
+	}
+	return st
+}

@@ -1,0 +1,45 @@
+package e2e
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var wordStart = regexp.MustCompile(`([a-z])([A-Z])`)
+
+// docs/settings.md lists each argument of the module's constructor by both of its names.
+func TestSettingsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "docs", "settings.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", ".dagger", "main.go"), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := 0
+	for _, decl := range file.Decls {
+		fn, ok := decl.(*ast.FuncDecl)
+		if !ok || fn.Name.Name != "New" {
+			continue
+		}
+		for _, field := range fn.Type.Params.List[0].Type.(*ast.StructType).Fields.List {
+			name := field.Names[0].Name
+			settings++
+			flag := "`--" + strings.ToLower(wordStart.ReplaceAllString(name, "$1-$2")) + "`"
+			variable := "`SLIPWAY_" + strings.ToUpper(name) + "`"
+			if !strings.Contains(string(text), flag) || !strings.Contains(string(text), variable) {
+				t.Errorf("docs/settings.md lacks %s or %s", flag, variable)
+			}
+		}
+	}
+	if settings == 0 {
+		t.Error("the constructor has no settings")
+	}
+}
