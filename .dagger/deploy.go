@@ -43,6 +43,11 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 	//
 	// +optional
 	DeleteData bool
+	// How much of what pods and events say is shown when it fails: none, short (10 lines of each
+	// container, 5 events) or full (200 and 50).
+	//
+	// +default="short"
+	Evidence string
 	// Stop after the checks and the difference.
 	//
 	// +optional
@@ -71,7 +76,7 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 		return "", err
 	}
 	req.Timeout, req.ForceConflicts, req.DryRun = limit, args.ForceConflicts, args.DryRun
-	req.Allow, req.DeleteData = args.Allow, args.DeleteData
+	req.Allow, req.DeleteData, req.Evidence = args.Allow, args.DeleteData, args.Evidence
 	return s.rollout(ctx, "deploy", req)
 }
 

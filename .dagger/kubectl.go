@@ -48,6 +48,11 @@ type request struct {
 	Tail           int
 	Format         string
 	Output         string
+	Evidence       string
+
+	RecordKey        string
+	RecordsNamespace string
+	Insecure         bool
 }
 
 // needsCluster is the one place that refuses to do without a cluster.
@@ -72,6 +77,12 @@ func (s *Slipway) rollout(ctx context.Context, command string, req request) (str
 	req.Context, req.Namespace = s.Context, cmp.Or(s.Namespace, req.Namespace)
 	if req.Namespace == "" {
 		if req.Namespace, err = s.manifestsNamespace(ctx); err != nil {
+			return "", err
+		}
+	}
+	req.RecordsNamespace, req.Insecure = s.RecordsNamespace, s.InsecureKubeconfig
+	if s.RecordKey != nil {
+		if req.RecordKey, err = s.RecordKey.Plaintext(ctx); err != nil {
 			return "", err
 		}
 	}

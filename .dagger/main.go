@@ -70,6 +70,12 @@ type Slipway struct {
 	Release string
 	// +private
 	APIServer *dagger.Service
+	// +private
+	RecordKey *dagger.Secret
+	// +private
+	RecordsNamespace string
+	// +private
+	InsecureKubeconfig bool
 
 	// +private
 	GoImage string
@@ -170,6 +176,19 @@ func New(args struct {
 	//
 	// +optional
 	ApiServer *dagger.Service
+	// Cluster: key that signs the release's records, any secret text of 16 characters or more. Records
+	// that it has not signed are not believed.
+	//
+	// +optional
+	RecordKey *dagger.Secret
+	// Cluster: namespace of the records, which must exist. Default: the release's.
+	//
+	// +optional
+	RecordsNamespace string
+	// Cluster: send credentials to a server without verified TLS. Refused otherwise, except on loopback.
+	//
+	// +optional
+	InsecureKubeconfig bool
 	// Image of the Go toolchain: builds, tests, lints, gives the CA roots.
 	//
 	// +default="golang:1.26.8"
@@ -237,6 +256,10 @@ func New(args struct {
 		Namespace:  args.Namespace,
 		Release:    args.Release,
 		APIServer:  args.ApiServer,
+
+		RecordKey:          args.RecordKey,
+		RecordsNamespace:   args.RecordsNamespace,
+		InsecureKubeconfig: args.InsecureKubeconfig,
 
 		GoImage:       args.GoImage,
 		KubectlImage:  args.KubectlImage,

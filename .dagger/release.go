@@ -66,6 +66,8 @@ func (s *Slipway) Logs(
 // Applies the manifests and the image of that release, then waits and asks as
 // deploy does. If any of this fails, it puts everything back as it was, removes
 // only what it created itself, and ends with an error. What keeps data stays.
+// Without --record-key, roles and what is outside the namespace stay as they are,
+// and are named: the record may be somebody else's.
 //
 //	dagger call --kubeconfig file:$HOME/.kube/config rollback --to 3
 //
@@ -85,12 +87,52 @@ func (s *Slipway) Rollback(
 	//
 	// +optional
 	forceConflicts bool,
+	// Checks of the manifests to allow, by the name in the refusal. Comma-separated.
+	//
+	// +optional
+	allow []string,
+	// How much of what pods and events say is shown when it fails: none, short (10 lines of each
+	// container, 5 events) or full (200 and 50).
+	//
+	// +default="short"
+	evidence string,
+	// Stop after the checks and the difference.
+	//
+	// +optional
+	dryRun bool,
 ) (string, error) {
 	limit, err := seconds(timeout)
 	if err != nil {
 		return "", err
 	}
-	return s.rollout(ctx, "rollback", request{To: to, Timeout: limit, ForceConflicts: forceConflicts})
+	return s.rollout(ctx, "rollback", request{
+		To: to, Timeout: limit, ForceConflicts: forceConflicts, Allow: allow, Evidence: evidence, DryRun: dryRun,
+	})
+}
+
+// Print the roles that an account needs to deploy these manifests.
+//
+// A Role for each namespace, and a ClusterRole where something is outside of them: all
+// that deploy, rollback, status and destroy take, and no more. The kubeconfig's account
+// must be able to see what kinds the cluster has.
+//
+//	dagger call --kubeconfig file:$HOME/.kube/config rights | kubectl apply -f -
+//
+// +cache="never"
+func (s *Slipway) Rights(ctx context.Context) (string, error) {
+	if err := s.needsCluster(); err != nil {
+		return "", err
+	}
+	release, err := s.releaseName(ctx)
+	if err != nil {
+		return "", err
+	}
+	// No right depends on where the image is.
+	req, err := s.bundle(ctx, release+"@"+unbuilt)
+	if err != nil {
+		return "", err
+	}
+	return s.rollout(ctx, "rights", req)
 }
 
 // Delete the release from the cluster: what deploys of it made, and nothing else.
