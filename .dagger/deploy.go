@@ -164,19 +164,20 @@ func exitStatus(status int, err error) error {
 
 // release is the request that describes what is to be deployed.
 func (s *Slipway) release(ctx context.Context, image, imageName, overlay, namespace string) (request, error) {
-	var r rendered
+	what, err := s.toRender(image, imageName, overlay, namespace)
+	if err != nil {
+		return request{}, err
+	}
 	var questions string
 	var st stamp
 	work, ctx := errgroup.WithContext(ctx)
-	work.Go(func() (err error) { r, err = s.render(ctx, image, imageName, overlay, namespace); return err })
 	work.Go(func() (err error) { questions, err = s.questions(ctx); return err })
 	work.Go(func() (err error) { st, err = s.stamp(ctx); return err })
 	if err := work.Wait(); err != nil {
 		return request{}, err
 	}
 	return request{
-		Objects: r.objects, Files: r.files, Namespace: r.namespace(),
-		Image: image, Revision: st.revision, Version: notInTag.ReplaceAllString(st.version, "-"),
+		Manifests: what, Image: image, Revision: st.revision, Version: notInTag.ReplaceAllString(st.version, "-"),
 		Port: s.Port, Smoke: questions,
 	}, nil
 }

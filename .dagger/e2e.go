@@ -101,7 +101,7 @@ func (s *Slipway) EndToEnd(ctx context.Context) (string, error) {
 		}},
 		{"deploy 1", func() error { return deploy(0) }},
 		{"start load", func() error {
-			pod, err = s.startLoad(ctx, to, registry, images[0])
+			pod, err = s.startLoad(ctx, to, registry)
 			return err
 		}},
 		{"deploy 2 under load", func() error { return deploy(1) }},
@@ -183,31 +183,16 @@ type load struct {
 	name    string
 }
 
-// startLoad puts load on the first Service of the manifests, from a pod that
+// startLoad puts load on the first Service of the release, from a pod that
 // stands outside the release's namespace, as a client would.
-func (s *Slipway) startLoad(ctx context.Context, to target, registry *dagger.Service, image string) (load, error) {
-	r, err := s.render(ctx, image, "", "base", to.namespace)
-	if err != nil {
-		return load{}, err
-	}
-	url := ""
-	for _, o := range r.objects {
-		var service struct {
-			Kind     string
-			Metadata struct{ Name string }
-			Spec     struct{ Ports []struct{ Port int } }
-		}
-		text, err := json.Marshal(o)
-		if err != nil {
-			return load{}, err
-		}
-		if err := json.Unmarshal(text, &service); err == nil && service.Kind == "Service" && len(service.Spec.Ports) > 0 && url == "" {
-			url = fmt.Sprintf("http://%s.%s.svc.cluster.local:%d/", service.Metadata.Name, to.namespace, service.Spec.Ports[0].Port)
-		}
-	}
-	if url == "" {
+func (s *Slipway) startLoad(ctx context.Context, to target, registry *dagger.Service) (load, error) {
+	service, err := s.kubectl(ctx, to, "get", "services", "--namespace="+to.namespace,
+		"--output=jsonpath={.items[0].metadata.name} {.items[0].spec.ports[0].port}")
+	name, port, found := strings.Cut(service, " ")
+	if err != nil || !found {
 		return load{}, errors.New("the manifests have no Service to put load on")
 	}
+	url := fmt.Sprintf("http://%s.%s.svc.cluster.local:%s/", name, to.namespace, port)
 	client := dag.Container().WithFile("/load", s.helper("load")).WithEntrypoint([]string{"/load"})
 	address, err := push(ctx, client, registry, "load")
 	if err != nil {
