@@ -20,7 +20,6 @@ const (
 
 var (
 	imageReference = regexp.MustCompile(`^((?:` + registryHost + `/)?` + pathElement + `(?:/` + pathElement + `)*)(:` + imageTag + `)?(@` + imageDigest + `)?$`)
-	dnsName        = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
 // parts are repository, :tag and @digest of an image reference; ok is false for what is none.
@@ -71,14 +70,6 @@ func checkOverlay(overlay string) error {
 	control := func(r rune) bool { return r < ' ' || r == 0x7f }
 	if name == "." || len(name) > longestOverlay || !fs.ValidPath(name) || strings.ContainsFunc(name, control) {
 		return fmt.Errorf("--overlay %q is not the name of a directory in the manifests directory: give base, or one of those in overlays", overlay)
-	}
-	return nil
-}
-
-// checkNamespace refuses what Kubernetes takes for no namespace; "" is none yet.
-func checkNamespace(namespace string) error {
-	if namespace != "" && !dnsName.MatchString(namespace) {
-		return fmt.Errorf("--namespace %q is not a namespace: give lower-case letters, digits and dashes, 63 at most", namespace)
 	}
 	return nil
 }

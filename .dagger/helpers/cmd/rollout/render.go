@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
@@ -25,10 +22,6 @@ type manifests struct {
 	// OnlyNamespace is for commands that need of the manifests but the namespace that
 	// they set, where none is given. There need not be any manifests.
 	OnlyNamespace bool
-	// Sealed is the file for the rendered manifests, which Key encrypts: what is written
-	// to a container's file system stays in the engine's store.
-	Sealed string
-	Key    []byte
 }
 
 // render puts the rendered manifests into the request.
@@ -39,7 +32,8 @@ func (s *session) render(ctx context.Context) error {
 	}
 	in := render.Input{Dir: m.Dir, Overlay: m.Overlay, Namespace: s.Namespace, Image: s.Image, ImageName: m.ImageName}
 	out, err := render.Manifests(ctx, in)
-	if err != nil && m.OnlyNamespace && (errors.Is(err, render.ErrNoManifests) || errors.Is(err, render.ErrNoOverlay)) {
+	none := errors.Is(err, render.ErrNoManifests) || errors.Is(err, render.ErrNoOverlay) && m.Overlay == "base"
+	if m.OnlyNamespace && none {
 		return nil
 	}
 	if err != nil {
@@ -58,29 +52,18 @@ func (s *session) render(ctx context.Context) error {
 	return nil
 }
 
-// seal writes the manifests for who has the key.
-func (s *session) seal() error {
-	if s.Manifests == nil || s.Manifests.Sealed == "" {
+// write puts the rendered manifests into the file that is asked for, as YAML for kubectl
+// apply.
+func (s *session) write() error {
+	if s.Output == "" {
 		return nil
 	}
-	var text bytes.Buffer
+	documents := make([][]byte, len(s.Objects))
 	for i, o := range s.Objects {
-		if i > 0 {
-			text.WriteString("---\n")
-		}
-		document, err := yaml.Marshal(o)
-		if err != nil {
+		var err error
+		if documents[i], err = yaml.Marshal(o); err != nil {
 			return err
 		}
-		text.Write(document)
 	}
-	block, err := aes.NewCipher(s.Manifests.Key)
-	if err != nil {
-		return err
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(s.Manifests.Sealed, fmt.Appendf(nil, "%x", aead.Seal(nil, nil, text.Bytes(), nil)), 0o644)
+	return os.WriteFile(s.Output, bytes.Join(documents, []byte("---\n")), 0o644)
 }

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	e2eTimeout = 120 // seconds for each rollout
-	// e2eRate is requests per second, which one pod on a busy laptop still serves.
-	e2eRate = "1000"
+	rehearsalTimeout = 120 // seconds for each rollout
+	// rehearsalRate is requests per second, which one pod on a busy laptop still serves.
+	rehearsalRate = "1000"
 )
 
 // Take the service all the way, on a registry and a cluster made for it.
@@ -30,22 +30,34 @@ const (
 // request of the load may fail. Returns the seconds of each step and what became
 // of the requests.
 //
-//	dagger call end-to-end
+// Without manifests there is nothing to rehearse, which is no failure.
+//
+//	dagger call rehearse
 //
 // +check
 // +cache="never"
-func (s *Slipway) EndToEnd(ctx context.Context) (string, error) {
+func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
+	switch _, err := s.layer(ctx, s.Overlay); {
+	case errors.Is(err, errNoManifests):
+		return "nothing to rehearse: there are no manifests\n", nil
+	case err != nil:
+		return "", err
+	}
 	id := strings.ToLower(rand.Text()[:8])
 	registry := dag.Container().From(s.RegistryImage).
-		WithEnvVariable("SLIPWAY_E2E", id).
+		WithEnvVariable("SLIPWAY_REHEARSAL", id).
 		WithExposedPort(5000).
 		AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true})
-	cluster, err := s.Cluster("e2e-"+id, registry)
+	cluster, err := s.Cluster("rehearsal-"+id, registry)
 	if err != nil {
 		return "", err
 	}
 	node := cluster.Server()
-	to := target{cluster: cluster, namespace: "e2e-" + id, apiServer: node}
+	to := *s
+	to.throwaway, to.Kubeconfig, to.Context, to.APIServer = cluster, nil, "", node
+	to.Namespace = "rehearsal-" + id
+	to.Repository, to.Registry, to.PlainHTTP = registryAlias+":5000/service", registry, true
+	to.Username, to.Password = "", nil
 
 	var report strings.Builder
 	table := tabwriter.NewWriter(&report, 0, 0, 2, ' ', 0)
@@ -59,18 +71,18 @@ func (s *Slipway) EndToEnd(ctx context.Context) (string, error) {
 	}
 	var images [3]string
 	publish := func(i int) error {
-		release := *s
+		release := to
 		release.Version = fmt.Sprintf("%d.0.0", i+1)
-		images[i], err = release.Publish(ctx, registryAlias+":5000/service", nil, "", nil, registry, true)
+		images[i], err = release.Publish(ctx, nil)
 		return err
 	}
 	deploy := func(i int) error {
-		req, err := s.release(ctx, images[i], "", "base", to.namespace)
+		req, err := to.bundle(ctx, images[i])
 		if err != nil {
 			return err
 		}
-		req.Timeout = e2eTimeout
-		_, err = s.rollout(ctx, "deploy", to, req)
+		req.Timeout = rehearsalTimeout
+		_, err = to.rollout(ctx, "deploy", req)
 		return err
 	}
 	var pod load
@@ -101,17 +113,17 @@ func (s *Slipway) EndToEnd(ctx context.Context) (string, error) {
 		}},
 		{"deploy 1", func() error { return deploy(0) }},
 		{"start load", func() error {
-			pod, err = s.startLoad(ctx, to, registry)
+			pod, err = to.startLoad(ctx)
 			return err
 		}},
 		{"deploy 2 under load", func() error { return deploy(1) }},
 		{"delete a pod under load", func() error {
-			pods, err := s.kubectl(ctx, to, "get", "pods", "--namespace="+to.namespace, "--output=name")
+			pods, err := to.kubectl(ctx, "get", "pods", "--namespace="+to.Namespace, "--output=name")
 			if err != nil {
 				return err
 			}
 			pod, _, _ := strings.Cut(pods, "\n")
-			if _, err := s.kubectl(ctx, to, "delete", "--namespace="+to.namespace, pod); err != nil {
+			if _, err := to.kubectl(ctx, "delete", "--namespace="+to.Namespace, pod); err != nil {
 				return err
 			}
 			return deploy(1)
@@ -132,14 +144,14 @@ func (s *Slipway) EndToEnd(ctx context.Context) (string, error) {
 			return err
 		}},
 		{"destroy", func() error {
-			release, err := s.releaseName(ctx, "")
+			release, err := to.releaseName(ctx)
 			if err != nil {
 				return err
 			}
-			if _, err := s.rollout(ctx, "destroy", to, request{Confirm: release, Timeout: e2eTimeout}); err != nil {
+			if _, err := to.rollout(ctx, "destroy", request{Confirm: release, Timeout: rehearsalTimeout}); err != nil {
 				return err
 			}
-			left, err := s.kubectl(ctx, to, "get", "namespace", to.namespace, "--ignore-not-found", "--output=name")
+			left, err := to.kubectl(ctx, "get", "namespace", to.Namespace, "--ignore-not-found", "--output=name")
 			if err == nil && left != "" {
 				err = fmt.Errorf("destroy left %s", left)
 			}
@@ -179,36 +191,35 @@ func push(ctx context.Context, ctr *dagger.Container, registry *dagger.Service, 
 // load is a pod that sends requests to the release.
 type load struct {
 	slipway *Slipway
-	to      target
 	name    string
 }
 
 // startLoad puts load on the first Service of the release, from a pod that
 // stands outside the release's namespace, as a client would.
-func (s *Slipway) startLoad(ctx context.Context, to target, registry *dagger.Service) (load, error) {
-	service, err := s.kubectl(ctx, to, "get", "services", "--namespace="+to.namespace,
+func (s *Slipway) startLoad(ctx context.Context) (load, error) {
+	service, err := s.kubectl(ctx, "get", "services", "--namespace="+s.Namespace,
 		"--output=jsonpath={.items[0].metadata.name} {.items[0].spec.ports[0].port}")
-	name, port, found := strings.Cut(service, " ")
+	service, port, found := strings.Cut(service, " ")
 	if err != nil || !found {
 		return load{}, errors.New("the manifests have no Service to put load on")
 	}
-	url := fmt.Sprintf("http://%s.%s.svc.cluster.local:%s/", name, to.namespace, port)
+	url := fmt.Sprintf("http://%s.%s.svc.cluster.local:%s/", service, s.Namespace, port)
 	client := dag.Container().WithFile("/load", s.helper("load")).WithEntrypoint([]string{"/load"})
-	address, err := push(ctx, client, registry, "load")
+	address, err := push(ctx, client, s.Registry, "load")
 	if err != nil {
 		return load{}, err
 	}
-	l := load{s, to, "load-" + to.namespace}
-	if _, err := s.kubectl(ctx, to, "run", l.name, "--image="+address, "--restart=Never", "--port=8080", "--", url, e2eRate); err != nil {
+	l := load{s, "load-" + s.Namespace}
+	if _, err := s.kubectl(ctx, "run", l.name, "--image="+address, "--restart=Never", "--port=8080", "--", url, rehearsalRate); err != nil {
 		return load{}, err
 	}
-	_, err = s.kubectl(ctx, to, "wait", "--for=condition=Ready", "--timeout=60s", "pod/"+l.name)
+	_, err = s.kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=60s", "pod/"+l.name)
 	return l, err
 }
 
 // stop ends the load and fails unless every request was answered with 200.
 func (l load) stop(ctx context.Context) (string, error) {
-	out, err := l.slipway.kubectl(ctx, l.to, "get", "--raw", "/api/v1/namespaces/default/pods/"+l.name+":8080/proxy/")
+	out, err := l.slipway.kubectl(ctx, "get", "--raw", "/api/v1/namespaces/default/pods/"+l.name+":8080/proxy/")
 	if err != nil {
 		return "", err
 	}
@@ -220,7 +231,7 @@ func (l load) stop(ctx context.Context) (string, error) {
 	if err := json.Unmarshal([]byte(out), &figures); err != nil {
 		return "", err
 	}
-	if _, err := l.slipway.kubectl(ctx, l.to, "delete", "pod", l.name, "--wait=false"); err != nil {
+	if _, err := l.slipway.kubectl(ctx, "delete", "pod", l.name, "--wait=false"); err != nil {
 		return "", err
 	}
 	text := ""
