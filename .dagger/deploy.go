@@ -184,8 +184,7 @@ func (s *Slipway) bundle(ctx context.Context, image string) (request, error) {
 		return request{}, err
 	}
 	return request{
-		Objects: r.objects, Files: r.files, Namespace: r.namespace(),
-		Image: image, Revision: st.revision, Version: notInTag.ReplaceAllString(st.version, "-"),
+		Manifests: what, Image: image, Revision: st.revision, Version: notInTag.ReplaceAllString(st.version, "-"),
 		Port: s.Port, Smoke: questions,
 	}, nil
 }

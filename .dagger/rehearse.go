@@ -37,8 +37,8 @@ const (
 // +check
 // +cache="never"
 func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
-	switch _, err := s.layer(ctx, s.Overlay); {
-	case errors.Is(err, errNoManifests):
+	switch _, err := s.rendered(ctx, "rehearsal@"+unbuilt, nil, ""); {
+	case err != nil && err.Error() == errNoManifests.Error(): // the helper says it as we do
 		return "nothing to rehearse: there are no manifests\n", nil
 	case err != nil:
 		return "", err
