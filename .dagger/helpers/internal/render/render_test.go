@@ -158,6 +158,7 @@ func TestRefuses(t *testing.T) {
 		{"resources: [file:///etc/slipway]", elsewhere},
 		{"resources: [example.com/acme/_git/app]", elsewhere},
 		{"resources: ['http:x.yaml']", elsewhere},
+		{"resources: [https://example.com/there.yaml]", elsewhere}, // though a file is called so
 		{"bases: [github.com/acme/app]", elsewhere},
 		{"components: [https://example.com/app]", elsewhere},
 		{"crds: [https://example.com/crd.json]", elsewhere},
@@ -197,18 +198,19 @@ func TestRefuses(t *testing.T) {
 		{"resources: [loop]", missing},
 	} {
 		dir := makeTree(t, map[string]string{
-			"secret":                               pod,
-			"manifests/base/kustomization.yaml":    c.kustomization + "\n",
-			"manifests/base/exec.yaml":             "apiVersion: acme/v1\nkind: Generator\nmetadata: {name: x}\n",
-			"manifests/base/plugins/Kustomization": "resources: [exec.yaml]\n",
-			"manifests/base/plugins/exec.yaml":     "apiVersion: acme/v1\nkind: Generator\nmetadata: {name: x}\n",
-			"manifests/base/patch.yaml":            "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: x}\npath: https://example.com/p\n",
-			"manifests/base/link":                  "-> ../../secret",
-			"manifests/base/absolute":              "-> /etc/passwd",
-			"manifests/base/there":                 "-> ../..",
-			"manifests/chain":                      "-> base/link",
-			"manifests/base/loop":                  "-> loop",
-			"manifests/base/below/x":               "",
+			"secret":                                       pod,
+			"manifests/base/kustomization.yaml":            c.kustomization + "\n",
+			"manifests/base/exec.yaml":                     "apiVersion: acme/v1\nkind: Generator\nmetadata: {name: x}\n",
+			"manifests/base/plugins/Kustomization":         "resources: [exec.yaml]\n",
+			"manifests/base/plugins/exec.yaml":             "apiVersion: acme/v1\nkind: Generator\nmetadata: {name: x}\n",
+			"manifests/base/patch.yaml":                    "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: x}\npath: https://example.com/p\n",
+			"manifests/base/link":                          "-> ../../secret",
+			"manifests/base/absolute":                      "-> /etc/passwd",
+			"manifests/base/there":                         "-> ../..",
+			"manifests/chain":                              "-> base/link",
+			"manifests/base/loop":                          "-> loop",
+			"manifests/base/https:/example.com/there.yaml": pod,
+			"manifests/base/below/x":                       "",
 		})
 		t.Setenv("HOME", t.TempDir())
 		_, err := Manifests(t.Context(), Input{Dir: dir, Overlay: "base"})
@@ -275,7 +277,7 @@ func TestSecretsOfErrors(t *testing.T) {
 		"resources: [secret.yaml]",
 		"resources: [broken.yaml]",
 		"patches: [{target: {kind: Secret}, patch: \"- {op: add, path: /stringData/x, value: hunter22}\"}]",
-		"patches: [{target: {kind: Secret}, patch: \"stringData: {x: hunter22}\\nkind: Secret\"}]",
+		"patches: [{target: {kind: Secret}, patch: \"stringData: {x: hunter22}\\nmetadata: {name: s}\"}]",
 		"patches: [{path: ops.yaml}]",
 	} {
 		dir := makeTree(t, map[string]string{
