@@ -9,7 +9,8 @@ import (
 
 // What an image reference may be, from the grammar that registries and nodes share.
 const (
-	registryHost = `(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?`
+	hostLabel    = `[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?`
+	registryHost = `(?:` + hostLabel + `(?:\.` + hostLabel + `)*|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?`
 	pathElement  = `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`
 	imageTag     = `[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}`
 	imageDigest  = `sha256:[0-9a-f]{64}`
@@ -18,9 +19,8 @@ const (
 	longestOverlay    = 255
 )
 
-var (
-	imageReference = regexp.MustCompile(`^((?:` + registryHost + `/)?` + pathElement + `(?:/` + pathElement + `)*)(:` + imageTag + `)?(@` + imageDigest + `)?$`)
-)
+var imageReference = regexp.MustCompile(`^((?:` + registryHost + `/)?` + pathElement + `(?:/` + pathElement + `)*)` +
+	`(:` + imageTag + `)?(@` + imageDigest + `)?$`)
 
 // parts are repository, :tag and @digest of an image reference; ok is false for what is none.
 func parts(reference string) (repository, tag, digest string, ok bool) {
@@ -36,7 +36,8 @@ func parts(reference string) (repository, tag, digest string, ok bool) {
 func checkImages(images map[string]string) error {
 	for flag, image := range images {
 		if _, _, _, ok := parts(image); !ok {
-			return fmt.Errorf("--%s %q is not an image: give one like golang:1.26.8 or golang:1.26.8@sha256:…, the name in lower case", flag, image)
+			return fmt.Errorf("--%s %q is not an image: give one like golang:1.26.8 or golang:1.26.8@sha256:…, "+
+				"the name in lower case", flag, image)
 		}
 	}
 	return nil
@@ -69,7 +70,8 @@ func checkOverlay(overlay string) error {
 	name := strings.TrimSuffix(strings.TrimPrefix(overlay, "./"), "/")
 	control := func(r rune) bool { return r < ' ' || r == 0x7f }
 	if name == "." || len(name) > longestOverlay || !fs.ValidPath(name) || strings.ContainsFunc(name, control) {
-		return fmt.Errorf("--overlay %q is not the name of a directory in the manifests directory: give base, or one of those in overlays", overlay)
+		return fmt.Errorf("--overlay %q is not the name of a directory in the manifests directory: "+
+			"give base, or one of those in overlays", overlay)
 	}
 	return nil
 }

@@ -180,7 +180,7 @@ func TestRefuses(t *testing.T) {
 		{"generators: [exec.yaml]", program},
 		{"transformers: [plugins]", program},
 		{"generators: [\"apiVersion: builtin\\nkind: HelmChartInflationGenerator\\nname: x\\n\"]", program},
-		{"generators: [\"apiVersion: builtin\\nkind: ConfigMapGenerator\\nmetadata: {name: x}\\nfiles: [https://example.com/c]\\n\"]", elsewhere},
+		{"generators: ['{apiVersion: builtin, kind: ConfigMapGenerator, files: [\"https://example.com/c\"]}']", elsewhere},
 		{"transformers: [patch.yaml]", elsewhere},
 
 		{"resources: [../../../secret]", outside},
