@@ -203,7 +203,7 @@ func TestRefuses(t *testing.T) {
 			"manifests/base/exec.yaml":                     "apiVersion: acme/v1\nkind: Generator\nmetadata: {name: x}\n",
 			"manifests/base/plugins/Kustomization":         "resources: [exec.yaml]\n",
 			"manifests/base/plugins/exec.yaml":             "apiVersion: acme/v1\nkind: Generator\nmetadata: {name: x}\n",
-			"manifests/base/patch.yaml":                    "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: x}\npath: https://example.com/p\n",
+			"manifests/base/patch.yaml":                    "{apiVersion: builtin, kind: PatchTransformer, path: https://example.com/p}",
 			"manifests/base/link":                          "-> ../../secret",
 			"manifests/base/absolute":                      "-> /etc/passwd",
 			"manifests/base/there":                         "-> ../..",
