@@ -154,7 +154,7 @@ func (s *Slipway) published(ctx context.Context, allow []string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	if _, err := s.Render(ctx, repo+"@"+unbuilt, allow); err != nil {
+	if _, err := s.rendered(ctx, repo+"@"+unbuilt, allow, ""); err != nil {
 		return "", err
 	}
 	return s.Publish(ctx, nil)
@@ -185,19 +185,20 @@ func (s *Slipway) destination() (string, error) {
 
 // bundle is the request that describes what is to be deployed.
 func (s *Slipway) bundle(ctx context.Context, image string) (request, error) {
-	var r rendered
+	what, err := s.toRender(image)
+	if err != nil {
+		return request{}, err
+	}
 	var questions string
 	var st stamp
 	work, ctx := errgroup.WithContext(ctx)
-	work.Go(func() (err error) { r, err = s.rendered(ctx, image); return err })
 	work.Go(func() (err error) { _, questions, err = s.smokeYAML(ctx); return err })
 	work.Go(func() error { st = s.described(ctx, image); return nil })
 	if err := work.Wait(); err != nil {
 		return request{}, err
 	}
 	return request{
-		Objects: r.objects, Files: r.files, Namespace: r.namespace(),
-		Image: image, Revision: st.revision, Version: notInTag.ReplaceAllString(st.version, "-"),
+		Manifests: what, Image: image, Revision: st.revision, Version: notInTag.ReplaceAllString(st.version, "-"),
 		Port: s.Port, Smoke: questions,
 	}, nil
 }

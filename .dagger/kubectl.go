@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -30,13 +29,13 @@ type request struct {
 	Context   string
 	APIServer string
 
-	Objects  []map[string]any
-	Files    map[string]string
-	Image    string
-	Revision string
-	Version  string
-	Port     int
-	Smoke    string
+	Manifests *rendering
+	Kubectl   string // the image, as it was resolved
+	Image     string
+	Revision  string
+	Version   string
+	Port      int
+	Smoke     string
 
 	Timeout        int
 	ForceConflicts bool
@@ -74,11 +73,15 @@ func (s *Slipway) rollout(ctx context.Context, command string, req request) (str
 	if req.Release, err = s.releaseName(ctx); err != nil {
 		return "", err
 	}
-	req.Context, req.Namespace = s.Context, cmp.Or(s.Namespace, req.Namespace)
-	if req.Namespace == "" {
-		if req.Namespace, err = s.manifestsNamespace(ctx); err != nil {
+	req.Context, req.Namespace = s.Context, s.Namespace
+	if req.Manifests == nil && s.Namespace == "" {
+		if err := checkOverlay(s.Overlay); err != nil {
 			return "", err
 		}
+		req.Manifests = &rendering{Dir: manifestsPath, Overlay: s.Overlay, OnlyNamespace: true}
+	}
+	if req.Kubectl, err = s.kubectlRef(ctx); err != nil {
+		return "", err
 	}
 	req.RecordsNamespace, req.Insecure = s.RecordsNamespace, s.InsecureKubeconfig
 	if s.RecordKey != nil {
@@ -91,31 +94,31 @@ func (s *Slipway) rollout(ctx context.Context, command string, req request) (str
 		return "", err
 	}
 	req.APIServer = server
-	if ctr, err = s.withRollout(ctr, command, req); err != nil {
+	if ctr, err = s.withRollout(ctx, ctr, command, req); err != nil {
 		return "", err
 	}
 	out, err := ctr.Stdout(ctx)
 	return out, verdict(err)
 }
 
-// manifestsNamespace is the namespace that the manifests set, "" if they set none or
-// there are none.
-func (s *Slipway) manifestsNamespace(ctx context.Context) (string, error) {
-	from, err := s.layer(ctx, s.Overlay)
-	if errors.Is(err, errNoManifests) || errors.Is(err, errNoOverlay) && s.Overlay == "base" {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	objects, err := s.kustomize(ctx, from, nil)
-	return rendered{objects: objects}.namespace(), err
-}
-
 // withRollout runs one of the helper's commands in a container. The request goes
 // in as a secret: manifests may hold some, and what files contain is in every log.
 // To Dagger's cache a secret is its name, so each has one of its own.
-func (s *Slipway) withRollout(ctr *dagger.Container, command string, req request) (*dagger.Container, error) {
+//
+// The helper itself renders the manifests, in memory: rendered anywhere else, their
+// Secrets would stay in the engine's store.
+func (s *Slipway) withRollout(ctx context.Context, ctr *dagger.Container, command string, req request) (*dagger.Container, error) {
+	if req.Manifests != nil {
+		manifests, err := s.manifests(ctx)
+		switch {
+		case err == nil:
+			ctr = ctr.WithMountedDirectory(manifestsPath, manifests)
+		case errors.Is(err, errNoManifests) && req.Manifests.OnlyNamespace:
+			req.Manifests = nil
+		default:
+			return nil, err
+		}
+	}
 	text, err := json.Marshal(req)
 	if err != nil {
 		return nil, err
@@ -123,17 +126,36 @@ func (s *Slipway) withRollout(ctr *dagger.Container, command string, req request
 	secret := dag.SetSecret("slipway-request-"+rand.Text(), string(text))
 	return ctr.
 		WithMountedFile("/rollout", s.helper("rollout")).
-		WithMountedSecret("/request.json", secret, dagger.ContainerWithMountedSecretOpts{Mode: 0o444}).
+		WithMountedSecret("/request.json", secret, dagger.ContainerWithMountedSecretOpts{Mode: 0o400}).
 		WithExec([]string{"/rollout", command, "/request.json"}), nil
+}
+
+// kubectlRef is what the name of the image with kubectl leads to, with its digest: a tag
+// may be moved between two looks.
+func (s *Slipway) kubectlRef(ctx context.Context) (string, error) {
+	return dag.Container().From(s.KubectlImage).ImageRef(ctx)
+}
+
+// withKubectl is a container with kubectl, whose home is in memory.
+func (s *Slipway) withKubectl(ctx context.Context) (*dagger.Container, error) {
+	image, err := s.kubectlRef(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return dag.Container().From(image).
+		WithUser("0:0").
+		WithMountedTemp("/run/slipway").
+		WithEnvVariable("HOME", "/run/slipway"), nil
 }
 
 // inCluster is the container with kubectl and the kubeconfig, and the host:port
 // that leads to the API server if the kubeconfig's own does not.
 func (s *Slipway) inCluster(ctx context.Context) (*dagger.Container, string, error) {
-	ctr := dag.Container().From(s.KubectlImage).
-		WithUser("0:0").
-		WithMountedTemp("/run/slipway").
-		WithEnvVariable("HOME", "/run/slipway").
+	ctr, err := s.withKubectl(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	ctr = ctr.
 		WithEnvVariable("KUBECONFIG", kubeconfigPath).
 		WithEnvVariable("SLIPWAY_CALL", rand.Text())
 	if s.throwaway != nil {

@@ -213,6 +213,12 @@ func New(args struct {
 	if args.Port < 1 || args.Port > 65535 {
 		return nil, fmt.Errorf("--port %d is not a TCP port: give one from 1 to 65535", args.Port)
 	}
+	if err := checkImages(map[string]string{
+		"go-image": args.GoImage, "kubectl-image": args.KubectlImage, "cluster-image": args.ClusterImage,
+		"registry-image": args.RegistryImage, "browser-image": args.BrowserImage,
+	}); err != nil {
+		return nil, err
+	}
 	pkg := path.Clean(args.Package)
 	if !fs.ValidPath(pkg) || strings.Contains(pkg, "...") {
 		return nil, fmt.Errorf("--package %q is not a directory inside the source: give one like ./cmd/api", args.Package)

@@ -1,30 +1,15 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
-	"path"
-	"slices"
-	"strings"
-
-	"github.com/google/go-containerregistry/pkg/name"
-	"sigs.k8s.io/yaml"
 
 	"dagger/slipway/internal/dagger"
 )
 
 // manifestsDir is where a source keeps its manifests.
 const manifestsDir = "manifests"
-
-// kustomizationFiles are the names that kustomize gives a kustomization.
-var kustomizationFiles = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
-
-// originAnnotation is where kustomize notes the file that an object came from.
-const originAnnotation = "config.kubernetes.io/origin"
 
 // Render the Kubernetes manifests, with the image pinned by digest.
 //
@@ -34,7 +19,9 @@ const originAnnotation = "config.kubernetes.io/origin"
 // file, object and field. What is only doubtful is a warning among the progress.
 //
 // A directory is rendered by its kustomization, or has just YAML files, which are
-// taken as they are. base may also be the manifests directory itself.
+// taken as they are. base may also be the manifests directory itself. Nothing is
+// fetched, and nothing read from outside of the directory. Secrets are in the file as
+// in any manifest, and the file is in the engine's store as any file; deploy keeps none.
 //
 //	dagger call --repository ghcr.io/acme/hello render contents
 //	dagger call --overlay production render --image ghcr.io/acme/hello@sha256:… export --path all.yaml
@@ -55,100 +42,55 @@ func (s *Slipway) Render(
 			return nil, err
 		}
 	}
-	r, err := s.rendered(ctx, image)
-	if err != nil {
-		return nil, err
-	}
-	// Into a file: manifests may hold secrets, and standard output is in every log.
 	const file = "/manifests.yaml"
-	written, err := s.withRollout(dag.Container(), "render",
-		request{Objects: r.objects, Files: r.files, Namespace: s.Namespace, Allow: allow, Output: file})
+	written, err := s.rendered(ctx, image, allow, file)
 	if err != nil {
 		return nil, err
-	}
-	if written, err = written.Sync(ctx); err != nil {
-		return nil, execCause(err)
 	}
 	return written.File(file), nil
 }
 
-// rendered is what kustomize makes of the manifests.
-type rendered struct {
-	objects []map[string]any
-	files   map[string]string // Kind/name to the file it came from
-}
-
-// namespace is the one the objects name, "" if none does.
-func (r rendered) namespace() string {
-	for _, o := range r.objects {
-		metadata, _ := o["metadata"].(map[string]any)
-		if ns, _ := metadata["namespace"].(string); ns != "" {
-			return ns
-		}
-	}
-	return ""
-}
-
-// rendered has kustomize render the overlay with the image and, unless empty, the
-// namespace set.
-func (s *Slipway) rendered(ctx context.Context, image string) (rendered, error) {
-	ref, err := name.NewDigest(image)
+// rendered is a container in which the manifests were rendered and checked, and written
+// to a file unless its name is empty.
+func (s *Slipway) rendered(ctx context.Context, image string, allow []string, file string) (*dagger.Container, error) {
+	what, err := s.toRender(image)
 	if err != nil {
-		return rendered{}, fmt.Errorf("--image %q names no digest: give repository@sha256:…, which is what publish returns", image)
+		return nil, err
 	}
-	from, err := s.layer(ctx, s.Overlay)
+	ctr, err := s.withKubectl(ctx)
 	if err != nil {
-		return rendered{}, err
+		return nil, err
 	}
-	imageName := s.ImageName
-	if imageName == "" {
-		plain, err := s.kustomize(ctx, from, nil)
-		if err != nil {
-			return rendered{}, err
-		}
-		if imageName, err = onlyImage(plain); err != nil {
-			return rendered{}, err
-		}
+	ctr, err = s.withRollout(ctx, ctr, "render",
+		request{Manifests: what, Image: image, Namespace: s.Namespace, Allow: allow, Output: file})
+	if err != nil {
+		return nil, err
 	}
-	repository, _, _ := strings.Cut(image, "@")
-	kustomization := map[string]any{
-		"images":        []map[string]string{{"name": imageName, "newName": repository, "digest": ref.DigestStr()}},
-		"buildMetadata": []string{"originAnnotations"},
-	}
-	if s.Namespace != "" {
-		kustomization["namespace"] = s.Namespace
-	}
-	r := rendered{files: map[string]string{}}
-	if r.objects, err = s.kustomize(ctx, from, kustomization); err != nil {
-		return rendered{}, err
-	}
-	images := map[string]bool{}
-	collectImages(r.objects, images)
-	if !images[repository+"@"+ref.DigestStr()] {
-		return rendered{}, fmt.Errorf("--image-name %s: the manifests run no image of that name; they run: %s",
-			imageName, strings.Join(imageNames(images), ", "))
-	}
-	for _, o := range r.objects {
-		metadata, _ := o["metadata"].(map[string]any)
-		annotations, _ := metadata["annotations"].(map[string]any)
-		origin, _ := annotations[originAnnotation].(string)
-		delete(annotations, originAnnotation)
-		if len(annotations) == 0 {
-			delete(metadata, "annotations")
-		}
-		var file struct{ Path string }
-		if yaml.Unmarshal([]byte(origin), &file) == nil && file.Path != "" {
-			r.files[fmt.Sprintf("%v/%v", o["kind"], metadata["name"])] = strings.TrimPrefix(file.Path, manifestsRoot)
-		}
-	}
-	return r, nil
+	ctr, err = ctr.Sync(ctx)
+	return ctr, verdict(err)
 }
 
-var (
-	errNoManifests = errors.New("there are no manifests: the source needs manifests/base/kustomization.yaml, " +
-		"or else YAML files in manifests/base or in manifests; --manifests gives another directory")
-	errNoOverlay = errors.New("there is no overlay")
-)
+// rendering is what the helper is to render; see helpers/cmd/rollout.
+type rendering struct {
+	Dir           string
+	Overlay       string
+	ImageName     string
+	OnlyNamespace bool
+}
+
+// manifestsPath is where the helper finds the manifests.
+const manifestsPath = "/manifests"
+
+// toRender has the overlay rendered with an image, after a look at what names both.
+func (s *Slipway) toRender(image string) (*rendering, error) {
+	if err := cmp.Or(checkDigest(image), checkImageName(s.ImageName), checkOverlay(s.Overlay)); err != nil {
+		return nil, err
+	}
+	return &rendering{Dir: manifestsPath, Overlay: s.Overlay, ImageName: s.ImageName}, nil
+}
+
+var errNoManifests = errors.New("there are no manifests: the source needs manifests/base/kustomization.yaml, " +
+	"or else YAML files in manifests/base or in manifests; --manifests gives another directory")
 
 // manifests is the directory with base and overlays.
 func (s *Slipway) manifests(ctx context.Context) (*dagger.Directory, error) {
@@ -160,203 +102,4 @@ func (s *Slipway) manifests(ctx context.Context) (*dagger.Directory, error) {
 		err = errNoManifests
 	}
 	return s.Source.Directory(manifestsDir), err
-}
-
-// layer is a directory that can be rendered: base or an overlay.
-type layer struct {
-	dir   string   // below the manifests directory
-	plain []string // its YAML files, if it has no kustomization
-}
-
-// layer finds the directory that an overlay's name means. The error is
-// errNoManifests or errNoOverlay if there is none.
-func (s *Slipway) layer(ctx context.Context, overlay string) (layer, error) {
-	manifests, err := s.manifests(ctx)
-	if err != nil {
-		return layer{}, err
-	}
-	files, err := manifests.Glob(ctx, "**")
-	if err != nil {
-		return layer{}, err
-	}
-	if found, ok := findLayer(files, overlay); ok {
-		return found, nil
-	}
-	names := kustomized(files)
-	for i, dir := range names {
-		names[i] = strings.TrimPrefix(dir, "overlays/")
-	}
-	if _, ok := findLayer(files, "base"); ok {
-		names = append(names, "base")
-	}
-	if len(names) == 0 {
-		return layer{}, errNoManifests
-	}
-	slices.Sort(names)
-	return layer{}, fmt.Errorf("%w %q in the manifests directory; there are: %s",
-		errNoOverlay, overlay, strings.Join(slices.Compact(names), ", "))
-}
-
-// findLayer finds an overlay among the files of the manifests directory. A
-// kustomization goes before plain YAML, wherever it is: it says what belongs together.
-func findLayer(files []string, overlay string) (layer, bool) {
-	dirs := []string{path.Clean(overlay), path.Join("overlays", overlay)}
-	if overlay == "base" {
-		dirs = append(dirs, ".")
-	}
-	there := kustomized(files)
-	for _, dir := range dirs {
-		if slices.Contains(there, dir) {
-			return layer{dir: dir}, true
-		}
-	}
-	for _, dir := range dirs {
-		var plain []string
-		for _, file := range files {
-			if ext := path.Ext(file); path.Dir(file) == dir && (ext == ".yaml" || ext == ".yml") {
-				plain = append(plain, path.Base(file))
-			}
-		}
-		if len(plain) > 0 {
-			slices.Sort(plain)
-			return layer{dir, plain}, true
-		}
-	}
-	return layer{}, false
-}
-
-// kustomized are the directories that have a kustomization.
-func kustomized(files []string) []string {
-	var dirs []string
-	for _, file := range files {
-		if slices.Contains(kustomizationFiles, path.Base(file)) {
-			dirs = append(dirs, path.Dir(file))
-		}
-	}
-	return dirs
-}
-
-// manifestsRoot is the way to the manifests from the kustomization that renders
-// them. It cannot be inside of them, because they may have one at their top.
-const manifestsRoot = "../manifests/"
-
-// kustomize renders a layer, with fields of a kustomization on top.
-func (s *Slipway) kustomize(ctx context.Context, from layer, fields map[string]any) ([]map[string]any, error) {
-	manifests, err := s.manifests(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(from.plain) > 0 {
-		text, err := yaml.Marshal(map[string]any{"resources": from.plain})
-		if err != nil {
-			return nil, err
-		}
-		// In that directory, because kustomize takes files only from below.
-		manifests = manifests.WithNewFile(path.Join(from.dir, kustomizationFiles[0]), string(text))
-	}
-	kustomization := map[string]any{"resources": []string{path.Join(manifestsRoot, from.dir)}}
-	maps.Copy(kustomization, fields)
-	text, err := yaml.Marshal(kustomization)
-	if err != nil {
-		return nil, err
-	}
-	// Into a file: manifests may hold secrets, and standard output is in every log.
-	out, err := dag.Container().From(s.KubectlImage).
-		WithUser("0:0").
-		WithMountedDirectory("/manifests", manifests).
-		WithNewFile("/slipway/kustomization.yaml", string(text)).
-		WithExec([]string{"kubectl", "kustomize", "/slipway", "--output=/rendered.yaml"}).
-		File("/rendered.yaml").
-		Contents(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("kustomize cannot render the manifests:\n%w", execCause(err))
-	}
-	var objects []map[string]any
-	// Within a document, kustomize indents every line of a text.
-	for document := range strings.SplitSeq(out, "\n---\n") {
-		o, err := decode(document)
-		if err != nil {
-			return nil, err
-		}
-		if len(o) > 0 {
-			objects = append(objects, o)
-		}
-	}
-	return objects, nil
-}
-
-// decode reads an object from YAML. Its numbers are json.Number, because float64
-// changes an integer of 64 bits.
-func decode(document string) (map[string]any, error) {
-	text, err := yaml.YAMLToJSON([]byte(document))
-	if err != nil {
-		return nil, err
-	}
-	numbers := json.NewDecoder(bytes.NewReader(text))
-	numbers.UseNumber()
-	var o map[string]any
-	err = numbers.Decode(&o)
-	return o, err
-}
-
-// onlyImage returns the name of the one image that the objects run, without tag
-// and digest.
-func onlyImage(objects []map[string]any) (string, error) {
-	images := map[string]bool{}
-	collectImages(objects, images)
-	switch names := imageNames(images); len(names) {
-	case 0:
-		return "", errors.New("the manifests run no container: there is no image to set")
-	case 1:
-		return names[0], nil
-	default:
-		return "", fmt.Errorf("the manifests run several images: say which one to set with --image-name: %s", strings.Join(names, ", "))
-	}
-}
-
-// imageNames are the images without tag and digest.
-func imageNames(images map[string]bool) []string {
-	var names []string
-	for image := range images {
-		names = append(names, withoutTag(image))
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// collectImages finds containers wherever a kind keeps its pod template.
-func collectImages(node any, images map[string]bool) {
-	switch node := node.(type) {
-	case []map[string]any:
-		for _, item := range node {
-			collectImages(item, images)
-		}
-	case []any:
-		for _, item := range node {
-			collectImages(item, images)
-		}
-	case map[string]any:
-		for key, value := range node {
-			if key == "containers" || key == "initContainers" {
-				containers, _ := value.([]any)
-				for _, c := range containers {
-					if fields, ok := c.(map[string]any); ok {
-						if image, ok := fields["image"].(string); ok {
-							images[image] = true
-						}
-					}
-				}
-			}
-			collectImages(value, images)
-		}
-	}
-}
-
-// withoutTag cuts what follows a name's last path element: :tag, @digest or both.
-func withoutTag(image string) string {
-	image, _, _ = strings.Cut(image, "@")
-	if colon := strings.LastIndex(image, ":"); colon > strings.LastIndex(image, "/") {
-		image = image[:colon]
-	}
-	return image
 }

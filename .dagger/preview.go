@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"dagger/slipway/internal/dagger"
@@ -48,16 +47,12 @@ func (s *Slipway) Preview(ctx context.Context) (*dagger.Service, error) {
 	if _, err := to.rollout(ctx, "deploy", req); err != nil {
 		return nil, err
 	}
-	r, err := to.rendered(ctx, image)
-	if err != nil {
-		return nil, err
-	}
-	service, port, err := r.service()
+	service, port, err := to.firstService(ctx)
 	if err != nil {
 		return nil, err
 	}
 	expose := []string{"expose", "service", service, "--namespace=" + to.Namespace, "--name=" + previewService, "--type=NodePort",
-		fmt.Sprintf("--port=%d", port)}
+		"--port=" + port}
 	if _, err := to.kubectl(ctx, expose...); err != nil {
 		return nil, err
 	}

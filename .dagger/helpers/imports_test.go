@@ -25,7 +25,7 @@ const module = "slipway/helpers/"
 var layers = [][]string{
 	{"internal/object"},
 	{"internal/check", "internal/health", "internal/sanitize", "internal/questions"},
-	{"internal/kube"},
+	{"internal/kube", "internal/render"},
 	{"internal/release"},
 	{"cmd/rollout", "cmd/smoke", "cmd/load", "cmd/balance", "cmd/unit"},
 }

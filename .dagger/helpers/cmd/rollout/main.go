@@ -27,6 +27,7 @@ import (
 	"slipway/helpers/internal/kube"
 	"slipway/helpers/internal/object"
 	"slipway/helpers/internal/release"
+	"slipway/helpers/internal/render"
 	"slipway/helpers/internal/sanitize"
 )
 
@@ -37,13 +38,15 @@ type request struct {
 	Context   string // of the kubeconfig, "" when it has but one
 	APIServer string // host:port that leads to the API server, "" to go where the kubeconfig says
 
-	Objects  []object.Object   // rendered manifests
-	Files    map[string]string // Kind/name to the manifest's file
-	Image    string
-	Revision string // of the source
-	Version  string
-	Port     int    // that the service listens on
-	Smoke    string // smoke.yaml as JSON
+	Manifests *manifests        // to render, nil where Objects are there already
+	Objects   []object.Object   // rendered manifests
+	Files     map[string]string // Kind/name to the manifest's file
+	Kubectl   string            // the image that this runs in, as its name was resolved
+	Image     string
+	Revision  string // of the source
+	Version   string
+	Port      int    // that the service listens on
+	Smoke     string // smoke.yaml as JSON
 
 	Timeout        int // seconds
 	ForceConflicts bool
@@ -86,6 +89,10 @@ const outputLimit = 16 << 20
 var errDifferent = errors.New("different")
 
 func main() {
+	if len(os.Args) > 2 && os.Args[1] == render.OfflineCommand {
+		fmt.Fprintln(os.Stderr, render.Offline(os.Args[2:]))
+		os.Exit(1)
+	}
 	log.SetOutput(io.Discard) // net/http's own remarks: what matters of them is in its errors
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	s := &session{out: sanitize.NewWriter(os.Stdout), progress: sanitize.NewWriter(os.Stderr), begin: time.Now()}
@@ -121,6 +128,9 @@ func (s *session) run(ctx context.Context, args []string) error {
 	if err := s.read(args[1]); err != nil {
 		return err
 	}
+	if err := s.render(ctx); err != nil {
+		return err
+	}
 	refused, err := s.judge(s.Objects)
 	if err != nil {
 		return err
@@ -130,11 +140,14 @@ func (s *session) run(ctx context.Context, args []string) error {
 		if err := unfit(refused); err != nil {
 			return err
 		}
-		return s.render()
+		return s.write()
 	}
 	// Pods that a Service selects may be in the cluster; nothing else there could help.
 	if slices.ContainsFunc(refused, func(f check.Finding) bool { return len(f.Pods) == 0 }) {
 		return unfit(refused)
+	}
+	if s.Kubectl != "" {
+		s.say("with %s", s.Kubectl)
 	}
 	s.client, err = kube.Connect(ctx, kube.Target{
 		Context: s.Context, APIServer: s.APIServer, Namespace: s.Namespace, Insecure: s.Insecure,

@@ -2,13 +2,62 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"context"
+	"errors"
 	"os"
+	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"slipway/helpers/internal/check"
+	"slipway/helpers/internal/render"
 )
 
-// render writes the manifests to the file that is asked for, as YAML for kubectl apply.
-func (s *session) render() error {
+// manifests is what to render, in the request.
+type manifests struct {
+	Dir       string
+	Overlay   string
+	ImageName string
+	// OnlyNamespace is for commands that need of the manifests but the namespace that
+	// they set, where none is given. There need not be any manifests.
+	OnlyNamespace bool
+}
+
+// render puts the rendered manifests into the request.
+func (s *session) render(ctx context.Context) error {
+	m := s.Manifests
+	if m == nil || m.OnlyNamespace && s.Namespace != "" {
+		return nil
+	}
+	in := render.Input{Dir: m.Dir, Overlay: m.Overlay, Namespace: s.Namespace, Image: s.Image, ImageName: m.ImageName}
+	out, err := render.Manifests(ctx, in)
+	none := errors.Is(err, render.ErrNoManifests) || errors.Is(err, render.ErrNoOverlay) && m.Overlay == "base"
+	if m.OnlyNamespace && none {
+		return nil
+	}
+	if err != nil {
+		s.out.Mask(out.Secrets...)
+		return err
+	}
+	for line := range strings.Lines(out.Warnings) {
+		s.say("kustomize: %s", strings.TrimSpace(line))
+	}
+	s.Namespace = cmp.Or(s.Namespace, render.Namespace(out.Objects))
+	if m.OnlyNamespace {
+		return nil
+	}
+	s.Objects, s.Files = check.Flatten(out.Objects), out.Files
+	s.mask(s.Objects)
+	return nil
+}
+
+// write puts the rendered manifests into the file that is asked for, as YAML for kubectl
+// apply.
+func (s *session) write() error {
+	if s.Output == "" {
+		return nil
+	}
 	documents := make([][]byte, len(s.Objects))
 	for i, o := range s.Objects {
 		var err error

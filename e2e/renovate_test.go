@@ -1,0 +1,54 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDependencyBotFindsImages sees to it that the bot knows every default image of the
+// module, before and after it has pinned it to a digest.
+func TestDependencyBotFindsImages(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "renovate.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bot struct {
+		CustomManagers []struct {
+			DatasourceTemplate string
+			MatchStrings       []string
+		}
+	}
+	if err := json.Unmarshal(text, &bot); err != nil {
+		t.Fatal(err)
+	}
+	var finds *regexp.Regexp
+	for _, m := range bot.CustomManagers {
+		if m.DatasourceTemplate == "docker" {
+			finds = regexp.MustCompile(m.MatchStrings[0])
+		}
+	}
+	source, err := os.ReadFile(filepath.Join("..", ".dagger", "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	images := regexp.MustCompile(`\+default="[^"]+"\n\s*\w+Image string`).FindAllString(string(source), -1)
+	if len(images) < 5 {
+		t.Errorf("only %d images have a default", len(images))
+	}
+	for _, image := range images {
+		line, _, _ := strings.Cut(image, "\n")
+		pinned := line
+		if !strings.Contains(line, "@") {
+			pinned = strings.TrimSuffix(line, `"`) + "@sha256:" + strings.Repeat("0a", 32) + `"`
+		}
+		for _, line := range []string{line, pinned} {
+			if got := finds.FindString(line); got != line {
+				t.Errorf("of %s the bot sees %q", line, got)
+			}
+		}
+	}
+}
