@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/rehearsal"
 )
 
 const (
@@ -30,6 +31,11 @@ const (
 // request of the load may fail. Returns the seconds of each step and what became
 // of the requests.
 //
+// It starts a privileged container, the cluster's node: the engine must allow these. So
+// the manifests may not be privileged. The cluster admits pods up to the Pod Security
+// level baseline, and what could have it admit others is refused before anything
+// starts: rights beyond the release's namespace, admission webhooks, volumes of the node.
+//
 //	dagger call end-to-end
 //
 // +check
@@ -45,7 +51,7 @@ func (s *Slipway) EndToEnd(ctx context.Context) (string, error) {
 		return "", err
 	}
 	node := cluster.Server()
-	to := target{cluster: cluster, namespace: "e2e-" + id, apiServer: node}
+	to := target{namespace: "e2e-" + id, apiServer: node}
 
 	var report strings.Builder
 	table := tabwriter.NewWriter(&report, 0, 0, 2, ' ', 0)
@@ -78,6 +84,17 @@ func (s *Slipway) EndToEnd(ctx context.Context) (string, error) {
 		what string
 		do   func() error
 	}{
+		{"manifests", func() error {
+			text, err := s.Manifests(ctx, registryAlias+":5000/service@sha256:"+strings.Repeat("0", 64), "", "base", to.namespace, nil)
+			if err != nil {
+				return err
+			}
+			objects, err := rehearsal.Parse(text)
+			if err != nil {
+				return err
+			}
+			return rehearsal.Refuse(objects, to.namespace)
+		}},
 		{"registry and cluster", func() error {
 			if _, err := registry.Start(ctx); err != nil {
 				return err
@@ -85,7 +102,10 @@ func (s *Slipway) EndToEnd(ctx context.Context) (string, error) {
 			if _, err := node.Start(ctx); err != nil {
 				return err
 			}
-			_, err := cluster.await(ctx)
+			if to.kubeconfig, err = cluster.secret(ctx); err != nil {
+				return err
+			}
+			_, err := s.kubectl(ctx, to, "wait", "--for=create", "--timeout=60s", "validatingadmissionpolicybinding/"+policyName)
 			return err
 		}},
 		{"build and publish 1", func() error { return publish(0) }},

@@ -54,7 +54,7 @@ func TestPlainRefuses(t *testing.T) {
 		"no verification":    {address, address + "    insecure-skip-tls-verify: true\n", "other fields"},
 		"a file's authority": {address, address + "    certificate-authority: /etc/x\n", "other fields"},
 		"extensions":         {address, address + "    extensions: []\n", "other fields"},
-		"a second exec":      {"users:\n", "users:\n- name: other\n  user: {client-certificate-data: AA==, client-key-data: AA==}\n", "one user"},
+		"a second exec":      {"users:\n", "users:\n- name: b\n  user: {client-certificate-data: AA==, client-key-data: AA==}\n", "one user"},
 		"no user":            {"  user:\n    client-certificate-data: Y2VydA==\n" + key, "", "one user"},
 		"another server":     {address, "    server: https://192.0.2.1:6443\n", "its server is not https://127.0.0.1:6443"},
 		"plain HTTP":         {address, "    server: http://127.0.0.1:6443\n", "its server is not"},
