@@ -77,7 +77,7 @@ func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
 	if there, err := s.Source.Exists(ctx, s.browserModule()); err != nil || !there {
 		return nil, err
 	}
-	ctr, err := s.Build(ctx, "")
+	ctr, err := s.running(ctx, "browser")
 	if err != nil {
 		return nil, err
 	}

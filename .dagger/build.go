@@ -66,7 +66,11 @@ func (s *Slipway) Build(
 	if url := s.sourceURL(ctx); url != "" {
 		ctr = ctr.WithLabel("org.opencontainers.image.source", url)
 	}
-	return ctr, nil
+	n, _, err := s.smokeYAML(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.withFiles(ctx, ctr, n)
 }
 
 // Build the service as one static executable.
@@ -83,13 +87,13 @@ func (s *Slipway) Binary(
 	return bin, err
 }
 
-// Run the service's container.
+// Run the service's container, with what its smoke.yaml says it needs.
 //
 //	dagger call serve up --ports 8080:8080
 //
 // +up
 func (s *Slipway) Serve(ctx context.Context) (*dagger.Service, error) {
-	ctr, err := s.Build(ctx, "")
+	ctr, err := s.running(ctx, "serve")
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ type Cluster struct {
 //
 //	dagger call cluster server up --ports 6443:6443
 //	dagger call cluster kubeconfig export --path kubeconfig
-//	dagger call deploy --kubeconfig file:kubeconfig --api-server tcp://127.0.0.1:6443 --image …
+//	dagger call --kubeconfig file:kubeconfig --api-server tcp://127.0.0.1:6443 deploy --image …
 func (s *Slipway) Cluster(
 	// Clusters of different names are different clusters.
 	//

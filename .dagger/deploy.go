@@ -3,59 +3,30 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"golang.org/x/sync/errgroup"
-
-	"dagger/slipway/internal/dagger"
 )
 
 // Deploy the manifests to a cluster, and see to it that the release serves.
 //
-// Checks the manifests, rights and namespace before anything is touched, shows
-// the difference, applies server-side, waits for the pods, and asks the service
-// the questions of smoke.yaml. If any of this fails it says why, with events and
-// log lines of all containers, init containers too. Then it puts everything back
-// as it was, removes only what it created itself, and ends with an error.
+// Checks manifests, rights and namespace before anything is touched, shows the
+// difference, applies server-side, waits for the pods, and asks the service the
+// questions of smoke.yaml. If any of this fails it says why, puts everything back
+// as it was, and ends with an error.
 //
-// What an earlier deploy of the release made and this one no longer has is
-// removed, and nothing else. What keeps data stays, unless --delete-data is given.
-// docs/deploy.md has the order and the guarantees.
+// What an earlier deploy made and this one no longer has is removed, and nothing
+// else. Order and guarantees: docs/deploy.md.
 //
-//	dagger call deploy --kubeconfig file:$HOME/.kube/config --image ghcr.io/acme/hello@sha256:…
+//	dagger call --repository ghcr.io/acme/hello --kubeconfig file:$HOME/.kube/config deploy
 //
 // +cache="never"
 func (s *Slipway) Deploy(ctx context.Context, args struct {
-	// Kubeconfig, for example file:$HOME/.kube/config or env:KUBECONFIG_CONTENT.
-	// Certificates and token must stand in it: kubectl config view --raw --flatten.
-	Kubeconfig *dagger.Secret
-	// Context of the kubeconfig. Needed where it has several.
+	// Image by digest, as publish returns it. Default: the source is built and published.
 	//
 	// +optional
-	Context string
-	// Namespace. Default: the one the manifests set, else the context's.
-	//
-	// +optional
-	Namespace string
-	// Name of the release. Default: the last element of the Go module's path.
-	//
-	// +optional
-	Release string
-	// Way to an API server on this machine, as kind, k3d and minikube have it:
-	// tcp://127.0.0.1:6443, with the port of the kubeconfig's server.
-	//
-	// +optional
-	ApiServer *dagger.Service
-	// Image by digest, as publish returns it: repository@sha256:….
 	Image string
-	// Which image name in the manifests to set. Needed only where they name several.
-	//
-	// +optional
-	ImageName string
-	// Manifests to deploy: base, or the name of one in overlays.
-	//
-	// +default="base"
-	Overlay string
 	// How long to wait: for the pods, and before that for another deploy to end.
 	//
 	// +default="5m"
@@ -64,14 +35,11 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 	//
 	// +optional
 	ForceConflicts bool
-	// Names of checks of the manifests to allow, as the refusal says: for example
-	// service-selector. Repeat or separate with commas.
+	// Checks of the manifests to allow, by the name in the refusal. Comma-separated.
 	//
 	// +optional
 	Allow []string
-	// Also delete what keeps data when it leaves the release: PersistentVolumeClaims,
-	// PersistentVolumes, CustomResourceDefinitions, StorageClasses. Default: they stay,
-	// and are named.
+	// Also delete what keeps data when it leaves the release: claims, volumes, definitions.
 	//
 	// +optional
 	DeleteData bool
@@ -84,13 +52,27 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 	if err != nil {
 		return "", err
 	}
-	req, err := s.release(ctx, args.Image, args.ImageName, args.Overlay, args.Namespace)
+	if err := s.needsCluster(); err != nil {
+		return "", err
+	}
+	image := args.Image
+	switch {
+	case image != "":
+	case args.DryRun:
+		image, err = s.built(ctx)
+	default:
+		image, err = s.published(ctx, args.Allow)
+	}
+	if err != nil {
+		return "", err
+	}
+	req, err := s.bundle(ctx, image)
 	if err != nil {
 		return "", err
 	}
 	req.Timeout, req.ForceConflicts, req.DryRun = limit, args.ForceConflicts, args.DryRun
 	req.Allow, req.DeleteData = args.Allow, args.DeleteData
-	return s.rollout(ctx, "deploy", target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}, req)
+	return s.rollout(ctx, "deploy", req)
 }
 
 // Show what deploy would change in the cluster, and change nothing.
@@ -99,52 +81,21 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 // something would, 2 or above if that cannot be told. As with deploy, what keeps
 // data stays when it leaves the release.
 //
-//	dagger call diff --kubeconfig file:$HOME/.kube/config --image ghcr.io/acme/hello@sha256:…
+//	dagger call --kubeconfig file:$HOME/.kube/config diff --image ghcr.io/acme/hello@sha256:…
 //
 // +cache="never"
-func (s *Slipway) Diff(ctx context.Context, args struct {
-	// Kubeconfig, for example file:$HOME/.kube/config or env:KUBECONFIG_CONTENT.
-	// Certificates and token must stand in it: kubectl config view --raw --flatten.
-	Kubeconfig *dagger.Secret
-	// Context of the kubeconfig. Needed where it has several.
+func (s *Slipway) Diff(
+	ctx context.Context,
+	// Image by digest, as publish returns it. Default: what publish would make of the source.
 	//
 	// +optional
-	Context string
-	// Namespace. Default: the one the manifests set, else the context's.
+	image string,
+	// Checks of the manifests to allow, by the name in the refusal. Comma-separated.
 	//
 	// +optional
-	Namespace string
-	// Name of the release. Default: the last element of the Go module's path.
-	//
-	// +optional
-	Release string
-	// Way to an API server on this machine, as kind, k3d and minikube have it:
-	// tcp://127.0.0.1:6443, with the port of the kubeconfig's server.
-	//
-	// +optional
-	ApiServer *dagger.Service
-	// Image by digest, as publish returns it: repository@sha256:….
-	Image string
-	// Which image name in the manifests to set. Needed only where they name several.
-	//
-	// +optional
-	ImageName string
-	// Manifests to deploy: base, or the name of one in overlays.
-	//
-	// +default="base"
-	Overlay string
-	// Names of checks of the manifests to allow, as the refusal says: for example
-	// service-selector. Repeat or separate with commas.
-	//
-	// +optional
-	Allow []string
-}) (string, error) {
-	req, err := s.release(ctx, args.Image, args.ImageName, args.Overlay, args.Namespace)
-	if err != nil {
-		return "", exitStatus(2, err)
-	}
-	req.Allow = args.Allow
-	out, err := s.rollout(ctx, "diff", target{args.Kubeconfig, nil, args.Context, args.Namespace, args.Release, args.ApiServer}, req)
+	allow []string,
+) (string, error) {
+	out, err := s.diff(ctx, image, allow)
 	switch {
 	case err == nil:
 		return out, nil
@@ -155,6 +106,24 @@ func (s *Slipway) Diff(ctx context.Context, args struct {
 	}
 }
 
+func (s *Slipway) diff(ctx context.Context, image string, allow []string) (string, error) {
+	if err := s.needsCluster(); err != nil {
+		return "", err
+	}
+	if image == "" {
+		var err error
+		if image, err = s.built(ctx); err != nil {
+			return "", err
+		}
+	}
+	req, err := s.bundle(ctx, image)
+	if err != nil {
+		return "", err
+	}
+	req.Allow = allow
+	return s.rollout(ctx, "diff", req)
+}
+
 // exitStatus makes err end the dagger command with a status of its own.
 func exitStatus(status int, err error) error {
 	return &gqlerror.Error{Message: err.Error(), Extensions: map[string]any{
@@ -162,14 +131,52 @@ func exitStatus(status int, err error) error {
 	}}
 }
 
-// release is the request that describes what is to be deployed.
-func (s *Slipway) release(ctx context.Context, image, imageName, overlay, namespace string) (request, error) {
+// unbuilt stands for the digest of an image that is still to be built.
+const unbuilt = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
+// published is the source's image, once what can be refused without it has been looked at.
+func (s *Slipway) published(ctx context.Context, allow []string) (string, error) {
+	repo, err := s.destination()
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.Render(ctx, repo+"@"+unbuilt, allow); err != nil {
+		return "", err
+	}
+	return s.Publish(ctx, nil)
+}
+
+// built is the address that publish would return. Nothing is pushed.
+func (s *Slipway) built(ctx context.Context) (string, error) {
+	repo, err := s.destination()
+	if err != nil {
+		return "", err
+	}
+	index, err := s.index(ctx)
+	if err != nil {
+		return "", err
+	}
+	digest, err := index.Digest()
+	return repo + "@" + digest.String(), err
+}
+
+// destination is the repository that an image is taken to be in when none is given.
+func (s *Slipway) destination() (string, error) {
+	repo, err := s.repository()
+	if err != nil {
+		return "", fmt.Errorf("%w; or give --image one that is published", err)
+	}
+	return repo.Name(), nil
+}
+
+// bundle is the request that describes what is to be deployed.
+func (s *Slipway) bundle(ctx context.Context, image string) (request, error) {
 	var r rendered
 	var questions string
 	var st stamp
 	work, ctx := errgroup.WithContext(ctx)
-	work.Go(func() (err error) { r, err = s.render(ctx, image, imageName, overlay, namespace); return err })
-	work.Go(func() (err error) { questions, err = s.questions(ctx); return err })
+	work.Go(func() (err error) { r, err = s.rendered(ctx, image); return err })
+	work.Go(func() (err error) { _, questions, err = s.smokeYAML(ctx); return err })
 	work.Go(func() (err error) { st, err = s.stamp(ctx); return err })
 	if err := work.Wait(); err != nil {
 		return request{}, err

@@ -23,16 +23,6 @@ const (
 	differentStatus = 3
 )
 
-// target is a release in a cluster.
-type target struct {
-	kubeconfig *dagger.Secret
-	cluster    *Cluster // in place of a kubeconfig
-	context    string
-	namespace  string
-	release    string
-	apiServer  *dagger.Service
-}
-
 // request is what the rollout helper reads; see helpers/cmd/rollout.
 type request struct {
 	Release   string
@@ -56,22 +46,36 @@ type request struct {
 	To             int
 	Confirm        string
 	Tail           int
+	Format         string
+	Output         string
+}
+
+// needsCluster is the one place that refuses to do without a cluster.
+func (s *Slipway) needsCluster() error {
+	if s.Kubeconfig == nil {
+		return errors.New("this needs a cluster: give --kubeconfig, such as file:$HOME/.kube/config, before the function's name, " +
+			"or SLIPWAY_KUBECONFIG in .env; a throwaway cluster is used by: dagger call rehearse")
+	}
+	return nil
 }
 
 // rollout runs one of the helper's commands in the container with kubectl. Each
 // call is a new one to the engine: what a cluster said yesterday is no answer.
-func (s *Slipway) rollout(ctx context.Context, command string, t target, req request) (string, error) {
-	var err error
-	if req.Release, err = s.releaseName(ctx, t.release); err != nil {
+func (s *Slipway) rollout(ctx context.Context, command string, req request) (string, error) {
+	if err := s.needsCluster(); err != nil {
 		return "", err
 	}
-	req.Context, req.Namespace = t.context, cmp.Or(t.namespace, req.Namespace)
+	var err error
+	if req.Release, err = s.releaseName(ctx); err != nil {
+		return "", err
+	}
+	req.Context, req.Namespace = s.Context, cmp.Or(s.Namespace, req.Namespace)
 	if req.Namespace == "" {
-		if req.Namespace, err = s.baseNamespace(ctx); err != nil {
+		if req.Namespace, err = s.manifestsNamespace(ctx); err != nil {
 			return "", err
 		}
 	}
-	ctr, server, err := s.inCluster(ctx, t)
+	ctr, server, err := s.inCluster(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -83,16 +87,17 @@ func (s *Slipway) rollout(ctx context.Context, command string, t target, req req
 	return out, verdict(err)
 }
 
-// baseNamespace is the namespace that base sets, "" if it sets none or is not there.
-func (s *Slipway) baseNamespace(ctx context.Context) (string, error) {
-	base, err := s.layer(ctx, "base")
-	if errors.Is(err, errNoManifests) || errors.Is(err, errNoOverlay) {
+// manifestsNamespace is the namespace that the manifests set, "" if they set none or
+// there are none.
+func (s *Slipway) manifestsNamespace(ctx context.Context) (string, error) {
+	from, err := s.layer(ctx, s.Overlay)
+	if errors.Is(err, errNoManifests) || errors.Is(err, errNoOverlay) && s.Overlay == "base" {
 		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	objects, err := s.kustomize(ctx, base, nil)
+	objects, err := s.kustomize(ctx, from, nil)
 	return rendered{objects: objects}.namespace(), err
 }
 
@@ -113,22 +118,18 @@ func (s *Slipway) withRollout(ctr *dagger.Container, command string, req request
 
 // inCluster is the container with kubectl and the kubeconfig, and the host:port
 // that leads to the API server if the kubeconfig's own does not.
-func (s *Slipway) inCluster(ctx context.Context, t target) (*dagger.Container, string, error) {
+func (s *Slipway) inCluster(ctx context.Context) (*dagger.Container, string, error) {
 	ctr := dag.Container().From(s.KubectlImage).
 		WithUser("0:0").
 		WithMountedTemp("/run/slipway").
 		WithEnvVariable("HOME", "/run/slipway").
 		WithEnvVariable("KUBECONFIG", kubeconfigPath).
+		WithMountedSecret(kubeconfigPath, s.Kubeconfig).
 		WithEnvVariable("SLIPWAY_CALL", rand.Text())
-	if t.cluster != nil {
-		ctr = ctr.WithMountedCache(path.Dir(kubeconfigPath), t.cluster.shared())
-	} else {
-		ctr = ctr.WithMountedSecret(kubeconfigPath, t.kubeconfig)
-	}
-	if t.apiServer == nil {
+	if s.APIServer == nil {
 		return ctr, "", nil
 	}
-	endpoint, err := t.apiServer.Endpoint(ctx)
+	endpoint, err := s.APIServer.Endpoint(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("--api-server: %w", err)
 	}
@@ -136,12 +137,12 @@ func (s *Slipway) inCluster(ctx context.Context, t target) (*dagger.Container, s
 	if err != nil {
 		return nil, "", fmt.Errorf("--api-server: %w", err)
 	}
-	return ctr.WithServiceBinding(apiServerAlias, t.apiServer), net.JoinHostPort(apiServerAlias, port), nil
+	return ctr.WithServiceBinding(apiServerAlias, s.APIServer), net.JoinHostPort(apiServerAlias, port), nil
 }
 
 // kubectl runs kubectl itself against a throwaway cluster.
-func (s *Slipway) kubectl(ctx context.Context, t target, args ...string) (string, error) {
-	ctr, server, err := s.inCluster(ctx, t)
+func (s *Slipway) kubectl(ctx context.Context, args ...string) (string, error) {
+	ctr, server, err := s.inCluster(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -167,22 +168,27 @@ func verdict(err error) error {
 	return errors.New(strings.TrimSpace(exec.Stdout))
 }
 
-var dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$`)
+var dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // releaseName is the given one, or the last element of the module's path.
-func (s *Slipway) releaseName(ctx context.Context, given string) (string, error) {
-	release := given
-	if release == "" {
-		mod, err := s.Source.File("go.mod").Contents(ctx)
-		if err != nil {
-			return "", err
-		}
-		release = strings.ToLower(path.Base(majorVersion.ReplaceAllString(modulePath(mod), "")))
+func (s *Slipway) releaseName(ctx context.Context) (string, error) {
+	if s.Release != "" {
+		return s.Release, nil
 	}
-	if !dnsLabel.MatchString(release) {
-		return "", fmt.Errorf("the release cannot be called %q: give --release lower-case letters, digits and dashes, 53 at most", release)
+	mod, err := s.Source.File("go.mod").Contents(ctx)
+	if err != nil {
+		return "", err
 	}
-	return release, nil
+	release := strings.ToLower(path.Base(majorVersion.ReplaceAllString(modulePath(mod), "")))
+	return release, validRelease(release)
+}
+
+// validRelease refuses what no release can be called: records add to its name.
+func validRelease(release string) error {
+	if len(release) > 53 || !dnsLabel.MatchString(release) {
+		return fmt.Errorf("the release cannot be called %q: give --release lower-case letters, digits and dashes, 53 at most", release)
+	}
+	return nil
 }
 
 var majorVersion = regexp.MustCompile(`/v\d+$`)

@@ -1,20 +1,21 @@
 // Slipway takes a Go web service from source to a verified rollout on any
 // Kubernetes cluster.
 //
-// The usual order is: test, publish, deploy. Each function also stands alone,
-// and each does the same on a laptop and on a CI runner.
+// The usual order is: test, deploy. Each function also stands alone, and each
+// does the same on a laptop and on a CI runner.
 //
 //	dagger call test
-//	dagger call publish --address ghcr.io/acme/hello
-//	dagger call deploy --kubeconfig file:$HOME/.kube/config --image ghcr.io/acme/hello@sha256:…
+//	dagger call --repository ghcr.io/acme/hello --kubeconfig file:$HOME/.kube/config deploy
 //
-// Every function works on any Go service: say where with --source and
-// --package before the function's name.
+// What is set once stands before the function's name, or in a file .env:
+// docs/settings.md. Every function works on any Go service: say where with
+// --source and --package.
 //
 //	dagger -m . call --source ../other --package ./cmd/api build
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -24,19 +25,52 @@ import (
 )
 
 // Slipway builds, tests, publishes and deploys one Go web service.
+//
+// Its fields are the settings as they were given. What follows from them is derived
+// on each use: Dagger may keep the object for longer than what was derived.
 type Slipway struct {
 	// +private
 	Source *dagger.Directory
 	// +private
 	Package string
 	// +private
-	Manifest *dagger.Directory
-	// +private
 	Port int
 	// +private
 	Version string
 	// +private
 	Tags []string
+	// +private
+	Secrets *dagger.Secret
+
+	// +private
+	ManifestsDir *dagger.Directory
+	// +private
+	Overlay string
+	// +private
+	ImageName string
+
+	// +private
+	Repository string
+	// +private
+	Username string
+	// +private
+	Password *dagger.Secret
+	// +private
+	Registry *dagger.Service
+	// +private
+	PlainHTTP bool
+
+	// +private
+	Kubeconfig *dagger.Secret
+	// +private
+	Context string
+	// +private
+	Namespace string
+	// +private
+	Release string
+	// +private
+	APIServer *dagger.Service
+
 	// +private
 	GoImage string
 	// +private
@@ -47,50 +81,100 @@ type Slipway struct {
 	RegistryImage string
 	// +private
 	BrowserImage string
+
+	// throwaway is the cluster of a rehearsal, whose kubeconfig is there once it has started.
+	throwaway *Cluster
 }
 
-// New takes what is common to all functions. Its arguments are one struct since
-// "package" cannot be the name of a Go variable.
+// New takes the settings: what is the same for all functions and from one call to
+// the next. Its arguments are one struct since "package" cannot be the name of a Go
+// variable.
 func New(args struct {
-	// Root of the Go module that holds the service: the directory of go.mod.
-	//
-	// Read from it: Go files and everything in directories. Left out, so that an
-	// edit there rebuilds nothing: documents and other files beside go.mod,
-	// hidden directories, and lab, e2e, docs and node_modules.
+	// Source: root of the Go module that holds the service, the directory of go.mod.
 	//
 	// +defaultPath="/"
 	// +ignore=["*", "!go.*", "!*.go", "!*.html", "!*.tmpl", "!*.css", "!*.js", "!*.sql", "!smoke.yaml", "!*/**", ".*", "lab", "e2e", "docs", "**/node_modules", "**/*.md", "!.golangci.*", "!.git/HEAD", "!.git/packed-refs", "!.git/refs/heads", "!.git/refs/tags"]
 	Source *dagger.Directory
-	// Main package of the service, relative to source.
+	// Source: directory of the service's main package in it.
 	//
 	// +default="./service"
 	Package string
-	// Kubernetes manifests: a directory with base/, or with the manifests themselves, be
-	// they a kustomization or plain YAML. Default: the directory manifests of the source.
-	// Leave it out when it is inside the source: Dagger may read as empty what it loads
-	// twice at once.
-	//
-	// +optional
-	Manifests *dagger.Directory
-	// TCP port the service listens on, 1 to 65535.
+	// Source: TCP port the service listens on, 1 to 65535.
 	//
 	// +default=8080
 	Port int
-	// Version to stamp. Default: the tag at the checked-out commit, or
-	// 0.0.0-<commit> where there is none. An annotated tag is seen once it is
-	// packed, as after a clone; one just made is not.
+	// Source: version to stamp. Default: the commit's tag, or 0.0.0-<commit>.
 	//
 	// +optional
 	Version string
-	// Go build tags. nomsgpack drops a codec that gin would link and few services use.
+	// Source: Go build tags. nomsgpack drops a codec that gin would link.
 	//
 	// +default=["nomsgpack"]
 	Tags []string
-	// Image with the Go toolchain: builds, tests, lints, and gives the CA roots.
+	// Source: values of the secrets that smoke.yaml names, as lines NAME=value: file:.env.test.
+	//
+	// +optional
+	Secrets *dagger.Secret
+	// Manifests: directory with base/, or with a kustomization or plain YAML. Default: manifests/ of
+	// the source; leave it out when it is that.
+	//
+	// +optional
+	Manifests *dagger.Directory
+	// Manifests: which to render: base, or the name of one in overlays.
+	//
+	// +default="base"
+	Overlay string
+	// Manifests: image name in them to set. Needed where they name several.
+	//
+	// +optional
+	ImageName string
+	// Registry: repository for images, without tag: ghcr.io/acme/hello.
+	//
+	// +optional
+	Repository string
+	// Registry: user name. Goes with --password.
+	//
+	// +optional
+	Username string
+	// Registry: password or token, as env:TOKEN or file:./token.
+	//
+	// +optional
+	Password *dagger.Secret
+	// Registry: way to one on this machine, tcp://localhost:5000.
+	//
+	// +optional
+	Registry *dagger.Service
+	// Registry: speak HTTP without TLS. localhost needs no telling.
+	//
+	// +optional
+	PlainHttp bool
+	// Cluster: kubeconfig, as file:$HOME/.kube/config or env:KUBECONFIG_CONTENT. Certificates and token
+	// must stand in it: kubectl config view --raw --flatten.
+	//
+	// +optional
+	Kubeconfig *dagger.Secret
+	// Cluster: context of the kubeconfig. Needed where it has several.
+	//
+	// +optional
+	Context string
+	// Cluster: namespace. Default: the manifests', else the context's.
+	//
+	// +optional
+	Namespace string
+	// Cluster: name of the release. Default: the last element of the Go module's path.
+	//
+	// +optional
+	Release string
+	// Cluster: way to an API server on this machine, as kind, k3d and minikube have it:
+	// tcp://127.0.0.1:6443, with the kubeconfig's port.
+	//
+	// +optional
+	ApiServer *dagger.Service
+	// Image of the Go toolchain: builds, tests, lints, gives the CA roots.
 	//
 	// +default="golang:1.26.8"
 	GoImage string
-	// Image with kubectl, which renders the manifests and talks to clusters.
+	// Image with kubectl: renders manifests, talks to clusters.
 	//
 	// +default="registry.k8s.io/kubectl:v1.36.3"
 	KubectlImage string
@@ -98,11 +182,11 @@ func New(args struct {
 	//
 	// +default="rancher/k3s:v1.36.3-k3s1"
 	ClusterImage string
-	// Image of the throwaway registry that end-to-end publishes to.
+	// Image of the throwaway registry.
 	//
 	// +default="registry:3.1.1"
 	RegistryImage string
-	// Image of the browser: starts Chromium, to be driven through port 9222.
+	// Image of Chromium, to be driven through port 9222.
 	//
 	// +default="chromedp/headless-shell:156.0.8078.12"
 	BrowserImage string
@@ -114,13 +198,46 @@ func New(args struct {
 	if !fs.ValidPath(pkg) || strings.Contains(pkg, "...") {
 		return nil, fmt.Errorf("--package %q is not a directory inside the source: give one like ./cmd/api", args.Package)
 	}
+	if args.Repository != "" {
+		if _, err := parseRepository(args.Repository, args.PlainHttp); err != nil {
+			return nil, err
+		}
+	}
+	if (args.Username == "") != (args.Password == nil) {
+		return nil, errors.New("--username and --password go together: give both or neither")
+	}
+	if args.Namespace != "" && !dnsLabel.MatchString(args.Namespace) {
+		return nil, fmt.Errorf("--namespace %q is not a namespace's name: give lower-case letters, digits and dashes, 63 at most", args.Namespace)
+	}
+	if args.Release != "" {
+		if err := validRelease(args.Release); err != nil {
+			return nil, err
+		}
+	}
 	return &Slipway{
-		Source:        args.Source,
-		Package:       "./" + pkg,
-		Manifest:      args.Manifests,
-		Port:          args.Port,
-		Version:       args.Version,
-		Tags:          args.Tags,
+		Source:  args.Source,
+		Package: "./" + pkg,
+		Port:    args.Port,
+		Version: args.Version,
+		Tags:    args.Tags,
+		Secrets: args.Secrets,
+
+		ManifestsDir: args.Manifests,
+		Overlay:      args.Overlay,
+		ImageName:    args.ImageName,
+
+		Repository: args.Repository,
+		Username:   args.Username,
+		Password:   args.Password,
+		Registry:   args.Registry,
+		PlainHTTP:  args.PlainHttp,
+
+		Kubeconfig: args.Kubeconfig,
+		Context:    args.Context,
+		Namespace:  args.Namespace,
+		Release:    args.Release,
+		APIServer:  args.ApiServer,
+
 		GoImage:       args.GoImage,
 		KubectlImage:  args.KubectlImage,
 		ClusterImage:  args.ClusterImage,

@@ -28,59 +28,48 @@ const originAnnotation = "config.kubernetes.io/origin"
 
 // Render the Kubernetes manifests, with the image pinned by digest.
 //
-// Returns YAML that is ready for kubectl apply -f -. An image without a digest is
-// refused: what was tested must be what runs. Manifests that do not fit together
+// Returns a file of YAML that is ready for kubectl apply -f. An image without a digest
+// is refused: what was tested must be what runs. Manifests that do not fit together
 // are refused too, for example a Service that selects no pod; each finding names
 // file, object and field. What is only doubtful is a warning among the progress.
 //
 // A directory is rendered by its kustomization, or has just YAML files, which are
 // taken as they are. base may also be the manifests directory itself.
 //
-//	dagger call manifests --image ghcr.io/acme/hello@sha256:…
-func (s *Slipway) Manifests(
+//	dagger call --repository ghcr.io/acme/hello render contents
+//	dagger call --overlay production render --image ghcr.io/acme/hello@sha256:… export --path all.yaml
+func (s *Slipway) Render(
 	ctx context.Context,
-	// Image by digest, as publish returns it: repository@sha256:….
+	// Image by digest, as publish returns it. Default: what publish would make of the source.
+	//
+	// +optional
 	image string,
-	// Which image name in the manifests to set. Needed only where they name several.
-	//
-	// +optional
-	imageName string,
-	// Directory to render, below the manifests directory: base, or the name of one
-	// in overlays.
-	//
-	// +default="base"
-	overlay string,
-	// Namespace to set on all objects. Default: as the manifests say.
-	//
-	// +optional
-	namespace string,
-	// Names of checks of the manifests to allow, as the refusal says: for example
-	// service-selector. Repeat or separate with commas.
+	// Checks of the manifests to allow, by the name in the refusal. Comma-separated.
 	//
 	// +optional
 	allow []string,
-) (string, error) {
-	r, err := s.render(ctx, image, imageName, overlay, namespace)
-	if err != nil {
-		return "", err
-	}
-	checked, err := s.withRollout(dag.Container().From(s.KubectlImage), "check",
-		request{Objects: r.objects, Files: r.files, Namespace: namespace, Allow: allow})
-	if err != nil {
-		return "", err
-	}
-	if _, err := checked.Sync(ctx); err != nil {
-		return "", execCause(err)
-	}
-	documents := make([]string, len(r.objects))
-	for i, o := range r.objects {
-		text, err := yaml.Marshal(o)
-		if err != nil {
-			return "", err
+) (*dagger.File, error) {
+	if image == "" {
+		var err error
+		if image, err = s.built(ctx); err != nil {
+			return nil, err
 		}
-		documents[i] = string(text)
 	}
-	return strings.Join(documents, "---\n"), nil
+	r, err := s.rendered(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	// Into a file: manifests may hold secrets, and standard output is in every log.
+	const file = "/manifests.yaml"
+	written, err := s.withRollout(dag.Container(), "render",
+		request{Objects: r.objects, Files: r.files, Namespace: s.Namespace, Allow: allow, Output: file})
+	if err != nil {
+		return nil, err
+	}
+	if written, err = written.Sync(ctx); err != nil {
+		return nil, execCause(err)
+	}
+	return written.File(file), nil
 }
 
 // rendered is what kustomize makes of the manifests.
@@ -100,17 +89,18 @@ func (r rendered) namespace() string {
 	return ""
 }
 
-// render has kustomize render an overlay with the image and, unless empty, the
+// rendered has kustomize render the overlay with the image and, unless empty, the
 // namespace set.
-func (s *Slipway) render(ctx context.Context, image, imageName, overlay, namespace string) (rendered, error) {
+func (s *Slipway) rendered(ctx context.Context, image string) (rendered, error) {
 	ref, err := name.NewDigest(image)
 	if err != nil {
 		return rendered{}, fmt.Errorf("--image %q names no digest: give repository@sha256:…, which is what publish returns", image)
 	}
-	from, err := s.layer(ctx, overlay)
+	from, err := s.layer(ctx, s.Overlay)
 	if err != nil {
 		return rendered{}, err
 	}
+	imageName := s.ImageName
 	if imageName == "" {
 		plain, err := s.kustomize(ctx, from, nil)
 		if err != nil {
@@ -125,8 +115,8 @@ func (s *Slipway) render(ctx context.Context, image, imageName, overlay, namespa
 		"images":        []map[string]string{{"name": imageName, "newName": repository, "digest": ref.DigestStr()}},
 		"buildMetadata": []string{"originAnnotations"},
 	}
-	if namespace != "" {
-		kustomization["namespace"] = namespace
+	if s.Namespace != "" {
+		kustomization["namespace"] = s.Namespace
 	}
 	r := rendered{files: map[string]string{}}
 	if r.objects, err = s.kustomize(ctx, from, kustomization); err != nil {
@@ -160,11 +150,10 @@ var (
 	errNoOverlay = errors.New("there is no overlay")
 )
 
-// manifests is the directory with base and overlays. It is not kept in the object,
-// which Dagger caches for longer than what is derived from its directories.
+// manifests is the directory with base and overlays.
 func (s *Slipway) manifests(ctx context.Context) (*dagger.Directory, error) {
-	if s.Manifest != nil {
-		return s.Manifest, nil
+	if s.ManifestsDir != nil {
+		return s.ManifestsDir, nil
 	}
 	there, err := s.Source.Exists(ctx, manifestsDir)
 	if err == nil && !there {

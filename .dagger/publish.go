@@ -26,7 +26,7 @@ import (
 	"dagger/slipway/internal/dagger"
 )
 
-// Publish the image to a registry and return its address by digest.
+// Publish the image to the repository and return its address by digest.
 //
 // What is pushed is one index for linux/amd64 and linux/arm64; what is returned is
 // repository@sha256:….
@@ -36,42 +36,20 @@ import (
 // pushes is asked before anything is built; tags move last, so that a push that
 // breaks off leaves them where they were.
 //
-//	dagger call publish --address ghcr.io/acme/hello --username octocat --password env:TOKEN
-//	dagger call publish --address localhost:5000/hello --registry tcp://localhost:5000
+//	dagger call --repository ghcr.io/acme/hello --username octocat --password env:TOKEN publish
+//	dagger call --repository localhost:5000/hello --registry tcp://localhost:5000 publish
 //
 // +cache="never"
 func (s *Slipway) Publish(
 	ctx context.Context,
-	// Repository without tag, for example ghcr.io/acme/hello.
-	address string,
 	// Tags to set. Default: the version that is stamped.
 	//
 	// +optional
 	tag []string,
-	// User name at the registry.
-	//
-	// +optional
-	username string,
-	// Password or token for username, for example env:TOKEN or file:./token.
-	//
-	// +optional
-	password *dagger.Secret,
-	// Where to reach the registry, when its name in address does not lead there
-	// from a container: tcp://localhost:5000 for one on this machine.
-	//
-	// +optional
-	registry *dagger.Service,
-	// Speak HTTP without TLS. Registries on localhost need no telling.
-	//
-	// +optional
-	plainHttp bool,
 ) (string, error) {
-	repo, err := repository(address, plainHttp)
+	repo, err := s.repository()
 	if err != nil {
 		return "", err
-	}
-	if (username == "") != (password == nil) {
-		return "", errors.New("--username and --password go together: give both or neither")
 	}
 	st, err := s.stamp(ctx)
 	if err != nil {
@@ -82,20 +60,20 @@ func (s *Slipway) Publish(
 	}
 	tags := make([]name.Tag, len(tag))
 	for i, t := range tag {
-		if tags[i], err = name.NewTag(repo.Name()+":"+t, nameOptions(plainHttp)...); err != nil {
+		if tags[i], err = name.NewTag(repo.Name()+":"+t, nameOptions(s.PlainHTTP)...); err != nil {
 			return "", fmt.Errorf("--tag %q is not a tag: letters, digits, '_', '.' and '-', 128 at most", t)
 		}
 	}
 
 	auth := authn.Anonymous
-	if password != nil {
-		secret, err := password.Plaintext(ctx)
+	if s.Password != nil {
+		secret, err := s.Password.Plaintext(ctx)
 		if err != nil {
 			return "", err
 		}
-		auth = &authn.Basic{Username: username, Password: strings.TrimSpace(secret)}
+		auth = &authn.Basic{Username: s.Username, Password: strings.TrimSpace(secret)}
 	}
-	route, err := dialThrough(ctx, registry)
+	route, err := dialThrough(ctx, s.Registry)
 	if err != nil {
 		return "", err
 	}
@@ -134,15 +112,24 @@ func nameOptions(plainHTTP bool) []name.Option {
 	return []name.Option{name.StrictValidation}
 }
 
-func repository(address string, plainHTTP bool) (name.Repository, error) {
+// repository is where images go. This is the one place that refuses to do without.
+func (s *Slipway) repository() (name.Repository, error) {
+	if s.Repository == "" {
+		return name.Repository{}, errors.New("this needs a repository for the image: give --repository, such as ghcr.io/acme/hello, " +
+			"before the function's name, or SLIPWAY_REPOSITORY in .env")
+	}
+	return parseRepository(s.Repository, s.PlainHTTP)
+}
+
+func parseRepository(address string, plainHTTP bool) (name.Repository, error) {
 	repo, err := name.NewRepository(address, nameOptions(plainHTTP)...)
 	if err == nil {
 		return repo, nil
 	}
 	if ref, refErr := name.ParseReference(address); refErr == nil && ref.Context().Name() != address {
-		return repo, fmt.Errorf("--address %q has a tag or a digest: give the repository alone, and tags with --tag", address)
+		return repo, fmt.Errorf("--repository %q has a tag or a digest: give the repository alone, and tags with --tag", address)
 	}
-	return repo, fmt.Errorf("--address %q is not a repository: give registry and path in lower case, as in ghcr.io/acme/hello", address)
+	return repo, fmt.Errorf("--repository %q is not a repository: give registry and path in lower case, as in ghcr.io/acme/hello", address)
 }
 
 // only answers every registry with one and the same credential.

@@ -7,19 +7,11 @@ import (
 	"slices"
 	"strconv"
 
-	"sigs.k8s.io/yaml"
-
 	"dagger/slipway/internal/dagger"
 )
 
-const (
-	smokeFile = "smoke.yaml"
-	// smokeDefault is asked of a service that says nothing of itself: it must
-	// listen and not fail.
-	smokeDefault = `{"requests": [{"path": "/"}]}`
-	// smokePort is where the helper beside the service reports on it.
-	smokePort = 61234
-)
+// smokePort is where the helper beside the service reports on it.
+const smokePort = 61234
 
 // Ask the running container the questions of smoke.yaml.
 //
@@ -27,8 +19,11 @@ const (
 // returns, bound as a service. With drain: true it then sends SIGTERM and expects
 // the request in flight to be answered and exit status 0.
 //
-// The questions stand in smoke.yaml in the package's directory; without that
-// file, GET / must answer with a status below 500. Returns one line per request.
+// The questions stand in smoke.yaml in the package's directory, together with what
+// the service needs: environment, services such as a database, and what must run
+// before. docs/smoke.md lists its fields. Without that file, GET / must answer with a
+// status below 500. Returns one line per request.
+//
 // A failure shows the service's last log lines and, at the very end, each
 // request with what was expected and what came.
 //
@@ -36,29 +31,20 @@ const (
 //
 // +check
 func (s *Slipway) Smoke(ctx context.Context) (string, error) {
-	questions, err := s.questions(ctx)
+	_, questions, err := s.smokeYAML(ctx)
 	if err != nil {
 		return "", err
 	}
-	ctr, err := s.Build(ctx, "")
+	ctr, err := s.running(ctx, "smoke")
 	if err != nil {
 		return "", err
 	}
-	entrypoint, err := ctr.Entrypoint(ctx)
+	service, err := s.watched(ctx, ctr)
 	if err != nil {
 		return "", err
 	}
-	helper := s.helper("smoke")
-	service := ctr.
-		// The helper reports a service that never listens; Dagger would wait for it.
-		WithExposedPort(s.Port, dagger.ContainerWithExposedPortOpts{ExperimentalSkipHealthcheck: true}).
-		WithExposedPort(smokePort).
-		WithMountedFile("/slipway-smoke", helper).
-		AsService(dagger.ContainerAsServiceOpts{
-			Args: slices.Concat([]string{"/slipway-smoke", "run", ":" + strconv.Itoa(smokePort)}, entrypoint),
-		})
 	out, err := dag.Container().
-		WithFile("/smoke", helper).
+		WithFile("/smoke", s.helper("smoke")).
 		WithNewFile("/questions.json", questions).
 		WithServiceBinding("service", service).
 		WithExec([]string{
@@ -71,7 +57,26 @@ func (s *Slipway) Smoke(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the service does not answer as it should:\n%w", execCause(err))
 	}
+	if questions == smokeDefault {
+		out += "nothing else was asked: there is no " + path.Join(s.Package, smokeFile) + "\n"
+	}
 	return out, nil
+}
+
+// watched runs a container's program beside a helper that reports on it.
+func (s *Slipway) watched(ctx context.Context, ctr *dagger.Container) (*dagger.Service, error) {
+	command, err := program(ctx, ctr)
+	if err != nil {
+		return nil, err
+	}
+	return ctr.
+		// The helper reports a service that never listens; Dagger would wait for it.
+		WithExposedPort(s.Port, dagger.ContainerWithExposedPortOpts{ExperimentalSkipHealthcheck: true}).
+		WithExposedPort(smokePort).
+		WithMountedFile("/slipway-smoke", s.helper("smoke")).
+		AsService(dagger.ContainerAsServiceOpts{
+			Args: slices.Concat([]string{"/slipway-smoke", "run", ":" + strconv.Itoa(smokePort)}, command),
+		}), nil
 }
 
 // helper compiles one of the programs that work inside containers, in place of
@@ -85,22 +90,4 @@ func (s *Slipway) helper(name string) *dagger.File {
 		WithEnvVariable("CGO_ENABLED", "0").
 		WithExec([]string{"go", "build", "-trimpath", "-ldflags", "-s -w", "-o", "/out/", "./cmd/" + name}).
 		File("/out/" + name)
-}
-
-// questions returns the service's smoke.yaml as JSON.
-func (s *Slipway) questions(ctx context.Context) (string, error) {
-	file := path.Join(s.Package, smokeFile)
-	there, err := s.Source.Exists(ctx, file)
-	if err != nil || !there {
-		return smokeDefault, err
-	}
-	text, err := s.Source.File(file).Contents(ctx)
-	if err != nil {
-		return "", err
-	}
-	questions, err := yaml.YAMLToJSONStrict([]byte(text))
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", file, err)
-	}
-	return string(questions), nil
 }

@@ -35,7 +35,8 @@ func (s *Slipway) Test(ctx context.Context) (string, error) {
 // The tests are compiled in one container and run in another: as user 65532, who
 // may write to the source, $HOME and $TMPDIR, and without any of the caches that
 // builds and later tests read. A test that calls the go tool finds it, but no
-// module in its cache.
+// module in its cache. They have the environment, secrets and services that the
+// service's smoke.yaml says it needs.
 //
 // Tests may use the network: they reach what any container of the engine reaches, and
 // have no credentials for it. Of what one program prints 1 MiB is kept; control
@@ -61,7 +62,15 @@ func (s *Slipway) Unit(ctx context.Context) (string, error) {
 	}
 	home := dag.Directory().WithNewDirectory("tmp", dagger.DirectoryWithNewDirectoryOpts{Permissions: 0o700})
 	owned := dagger.ContainerWithMountedDirectoryOpts{Owner: user + ":" + user}
-	out, err := dag.Container().From(s.GoImage).
+	n, _, err := s.smokeYAML(ctx)
+	if err != nil {
+		return "", err
+	}
+	tests, err := s.withNeeds(ctx, dag.Container().From(s.GoImage), n, "unit")
+	if err != nil {
+		return "", err
+	}
+	out, err := tests.
 		WithEnvVariable("GOTOOLCHAIN", "local").
 		WithNewFile("/etc/passwd", passwd).
 		WithNewFile("/etc/group", group).

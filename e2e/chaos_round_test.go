@@ -19,7 +19,8 @@ func (c *chaos) round(name string, a chaosAction, d disturbance) {
 		err = r.expected(o, said, a, d)
 	}
 	c.lost = c.lost || c.dirty && d.loses
-	destroys := a.command == "destroy" && c.state() != before
+	// What a destroy has begun to delete may still be there.
+	destroys := a.command == "destroy" && (o != untouched || c.state() != before)
 	switch {
 	case destroys:
 		err = errors.Join(err, c.afterDestroy(name, o, r.stdout.String()))

@@ -236,7 +236,7 @@ func (c *chaos) state() string {
 		c.must(err)
 		if found {
 			delete(o.Metadata.Annotations, "deployment.kubernetes.io/revision")
-			all[name] = []any{o.Metadata.Labels, o.Metadata.Annotations, o.Spec, o.Data}
+			all[name] = []any{o.Metadata.Labels, o.Metadata.Annotations, o.Spec, o.Data, o.Metadata.DeletionTimestamp}
 		}
 	}
 	text, err := json.MarshalIndent(all, "", " ")

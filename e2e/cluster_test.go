@@ -95,18 +95,19 @@ func newNamespace() string { return "e2e-" + strings.ToLower(rand.Text()[:8]) }
 // slipway runs a function as a user of the cluster would; how long it took
 // stands in the log.
 func slipway(ts *testscript.TestScript, neg bool, args []string) {
-	command := []string{"-m", ts.Getenv("MODULE"), "call"}
+	command := []string{"-m", ts.Getenv("MODULE"), "call",
+		"--kubeconfig", "file:" + ts.Getenv("KUBECONFIG"), "--api-server", ts.Getenv("API_SERVER"), "--namespace", ts.Getenv("NS")}
 	for name, flag := range map[string]string{"MANIFESTS": "--manifests", "SOURCE": "--source"} {
 		if value := ts.Getenv(name); value != "" {
 			command = append(command, flag, value)
 		}
 	}
-	command = append(command, args[0], "--kubeconfig", "file:"+ts.Getenv("KUBECONFIG"), "--api-server", ts.Getenv("API_SERVER"), "--namespace", ts.Getenv("NS"))
 	start := time.Now()
-	err := ts.Exec("daggerw", append(command, args[1:]...)...)
-	ts.Logf("%s took %.1f s", args[0], time.Since(start).Seconds())
+	err := ts.Exec("daggerw", append(command, args...)...)
+	called := strings.Join(args, " ")
+	ts.Logf("%s took %.1f s", called, time.Since(start).Seconds())
 	if neg && err == nil {
-		ts.Fatalf("%s succeeded where it must not", args[0])
+		ts.Fatalf("%s succeeded where it must not", called)
 	}
 	if !neg {
 		ts.Check(err)

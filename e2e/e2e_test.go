@@ -19,9 +19,9 @@
 //	                  way there; $REGISTRY to the lab's registry, from which the
 //	                  cluster's node pulls; $NS to a namespace of the script's
 //	                  own; $ENGINE to the directory of the engine's state and log
-//	slipway FUNCTION … calls a function with this kubeconfig, API server and
-//	                  namespace; $MANIFESTS and $SOURCE, when set, replace the
-//	                  module's own
+//	slipway […] FUNCTION … calls a function with this kubeconfig, API server and
+//	                  namespace, and with the settings before its name; $MANIFESTS
+//	                  and $SOURCE, when set, replace the module's own
 //	capture NAME      sets $NAME to what the last command printed
 //	serves VERSION    fails unless every pod behind the release's Service says it
 //	                  is of this version

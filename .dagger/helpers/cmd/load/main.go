@@ -64,10 +64,22 @@ func main() {
 		var all []figures
 		for _, m := range metrics {
 			m.Close()
-			all = append(all, figures{m.Requests, m.Requests - uint64(m.StatusCodes["200"]), m.Latencies.P99.String(), m.Errors})
+			all = append(all, figures{m.Requests, m.Requests - answered(m), m.Latencies.P99.String(), m.Errors})
 		}
 		_ = json.NewEncoder(w).Encode(all)
 	}))
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
+}
+
+// answered are the requests that the service answered, with whatever its page has: only
+// 500 and above, and no answer at all, are lost.
+func answered(m vegeta.Metrics) uint64 {
+	var n int
+	for status, count := range m.StatusCodes {
+		if len(status) == 3 && status >= "100" && status < "500" {
+			n += count
+		}
+	}
+	return uint64(n)
 }

@@ -161,7 +161,7 @@ func worst(errs []error) outcome {
 }
 
 func (s *session) askPod(ctx context.Context, p object.Object, t target, q questions.Questions) error {
-	if len(q.Requests) == 0 {
+	if q.Empty() {
 		return outcome{}
 	}
 	forward, err := s.client.Forward(ctx, p.Namespace(), p.Name(), []int{t.port})

@@ -18,7 +18,8 @@ const (
 	// readinessSteady is how long all workloads must have been ready, startedSteady how
 	// long each of their containers must have run, so that one look at a workload that
 	// flaps is not taken for the truth: many a program ends a moment after it was ready,
-	// and many a controller looks at a new resource a moment after it was there.
+	// and many a controller looks at a new resource a moment after it was there. A workload
+	// that sets minReadySeconds has its own time, which Kubernetes has waited for.
 	readinessSteady = 1 * time.Second
 	startedSteady   = 5 * time.Second
 	restartedSteady = 10 * time.Second // readinessSteady for a workload that has crashed
@@ -209,6 +210,9 @@ func (w *watcher) unsettled(states []state, done bool) time.Duration {
 				steady = restartedSteady
 			}
 			settled = latest(settled, w.ready.Add(steady))
+		}
+		if own, _ := st.object.Int("spec", "minReadySeconds"); own > 0 {
+			continue
 		}
 		for _, start := range st.Starts {
 			if w.starts[start].IsZero() {

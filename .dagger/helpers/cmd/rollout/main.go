@@ -52,6 +52,8 @@ type request struct {
 	To             int      // release number to roll back to, 0 for the one before
 	Confirm        string   // name of the release to destroy
 	Tail           int      // log lines of each container
+	Format         string   // of the outcome: "" for people, else json or markdown
+	Output         string   // file that render writes to
 }
 
 // session is one run of a command on one release.
@@ -100,7 +102,7 @@ func (s *session) run(ctx context.Context, args []string) error {
 		"status": (*session).status, "history": (*session).history, "logs": (*session).logs,
 	}
 	command := commands[args[0]]
-	if command == nil && args[0] != "check" {
+	if command == nil && args[0] != "render" {
 		return fmt.Errorf("unknown command %q", args[0])
 	}
 	if err := s.read(args[1]); err != nil {
@@ -111,9 +113,12 @@ func (s *session) run(ctx context.Context, args []string) error {
 		return err
 	}
 	s.warnings = warnings
-	if args[0] == "check" {
+	if args[0] == "render" {
 		s.warn(warnings)
-		return unfit(refused)
+		if err := unfit(refused); err != nil {
+			return err
+		}
+		return s.render()
 	}
 	// Pods that a Service selects may be in the cluster; nothing else there could help.
 	if slices.ContainsFunc(refused, func(f check.Finding) bool { return len(f.Pods) == 0 }) {

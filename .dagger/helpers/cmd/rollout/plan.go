@@ -135,19 +135,8 @@ func encodeStringData(secret object.Object) {
 // makePlan reads what is in the cluster and has the API server say what it would make of
 // every object, without storing anything.
 func (s *session) makePlan(ctx context.Context, objects []object.Object, records []release.Record) (*plan, error) {
-	p := &plan{records: records, before: map[object.ID]object.Object{}, created: map[object.ID]bool{}}
-	for _, r := range release.Interrupted(records) {
-		for _, o := range r.Before {
-			if _, known := p.before[o.ID()]; !known && !p.created[o.ID()] {
-				p.before[o.ID()] = o
-			}
-		}
-		for _, id := range r.Created {
-			if _, known := p.before[id]; !known {
-				p.created[id] = true
-			}
-		}
-	}
+	p := &plan{records: records}
+	p.before, p.created = fromInterrupted(records)
 	for _, o := range objects {
 		p.changes = append(p.changes, &change{wanted: o})
 	}
@@ -158,6 +147,7 @@ func (s *session) makePlan(ctx context.Context, objects []object.Object, records
 	for _, ch := range p.changes {
 		ch.wanted = keepReplicas(ch.wanted, ch.live)
 	}
+	p.keepServing()
 	return p, s.planRemovals(ctx, p)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -129,18 +130,21 @@ func TestIsOlder(t *testing.T) {
 func TestUnsettled(t *testing.T) {
 	workload, claim := thing("apps/v1", "Deployment"), thing("v1", "PersistentVolumeClaim")
 	is := func(o object.Object, st health.State) []state { return []state{{State: st, object: o}} }
+	patient := workload.Clone()
+	patient.Set(json.Number("1"), "spec", "minReadySeconds")
 	for name, test := range map[string]struct {
 		states []state
 		want   time.Duration
 	}{
-		"nothing":         {nil, 0},
-		"ready":           {is(workload, health.State{}), readinessSteady},
-		"just started":    {is(workload, health.State{Starts: []string{"pod/c 0"}}), startedSteady},
-		"crashed":         {is(workload, health.State{Restarted: 1}), restartedSteady},
-		"meant for none":  {is(workload, health.State{Unasked: true, Restarted: 1}), 0},
-		"Job":             {is(thing("batch/v1", "Job"), health.State{Starts: []string{"a"}}), 0},
-		"no workload":     {is(claim, health.State{}), 0},
-		"the longest one": {append(is(workload, health.State{Restarted: 2}), is(claim, health.State{})...), restartedSteady},
+		"nothing":           {nil, 0},
+		"ready":             {is(workload, health.State{}), readinessSteady},
+		"just started":      {is(workload, health.State{Starts: []string{"pod/c 0"}}), startedSteady},
+		"a time of its own": {is(patient, health.State{Starts: []string{"pod/c 0"}}), readinessSteady},
+		"crashed":           {is(workload, health.State{Restarted: 1}), restartedSteady},
+		"meant for none":    {is(workload, health.State{Unasked: true, Restarted: 1}), 0},
+		"Job":               {is(thing("batch/v1", "Job"), health.State{Starts: []string{"a"}}), 0},
+		"no workload":       {is(claim, health.State{}), 0},
+		"the longest one":   {append(is(workload, health.State{Restarted: 2}), is(claim, health.State{})...), restartedSteady},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

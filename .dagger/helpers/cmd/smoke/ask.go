@@ -3,14 +3,18 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +23,7 @@ import (
 
 const (
 	startLimit = 60 * time.Second // for the service to accept its first connection
+	otherLimit = 3 * time.Second  // for the right port, once the service listens on another
 	replyLimit = 10 * time.Second // for one answer
 	exitLimit  = 60 * time.Second // from SIGTERM to the end of the process
 
@@ -47,7 +52,7 @@ func ask(w io.Writer, service, control, file string) error {
 		return err
 	}
 	if q.Drain {
-		answer, problems := drain(service, control, q.Requests[0].Path)
+		answer, problems := drain(service, control, q)
 		answers = append(answers, questions.Answer{Question: "SIGTERM", Answer: answer, Problems: problems})
 	}
 	if _, err := io.WriteString(w, questions.Table(answers)); err != nil {
@@ -87,30 +92,58 @@ func started(service, control string) error {
 	if err != nil {
 		return err
 	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	if err != nil {
+		return err
+	}
+	var since time.Time // it listens, but elsewhere
 	for deadline := time.Now().Add(startLimit); ; time.Sleep(50 * time.Millisecond) {
 		conn, err := net.DialTimeout("tcp", u.Host, time.Second)
 		if err == nil {
 			return conn.Close()
 		}
-		if s, stateErr := look(http.MethodGet, control); stateErr == nil && s.Exit != "" {
-			return fmt.Errorf("the service ended before it listened on port %s: %s", u.Port(), s.Exit)
+		s, err := look(http.MethodGet, control)
+		if err == nil && s.Exit != "" {
+			return fmt.Errorf("the service ended before it listened on port %d: %s", port, s.Exit)
+		}
+		wrong := elsewhere(s.others(control), uint16(port))
+		switch {
+		case wrong == "":
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) > otherLimit:
+			return errors.New(wrong)
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the service did not listen on port %s within %s (is it another port? see --port)", u.Port(), startLimit)
+			return fmt.Errorf("the service did not listen on port %d within %s, nor on any other (see --port)", port, startLimit)
 		}
 	}
 }
 
-// drain sends half a request, has the service told to stop, sends the other
+// others are where the service listens: not this program itself, on its control address.
+func (s state) others(control string) []netip.AddrPort {
+	u, err := url.Parse(control)
+	return slices.DeleteFunc(s.Listens, func(l netip.AddrPort) bool { return err == nil && fmt.Sprint(l.Port()) == u.Port() })
+}
+
+// drain sends half of a request, has the service told to stop, sends the other
 // half and expects the answer as well as a clean exit.
-func drain(service, control, path string) (string, []string) {
+func drain(service, control string, q questions.Questions) (string, []string) {
 	u, err := url.Parse(service)
 	if err != nil {
 		return "not sent", []string{err.Error()}
 	}
+	path := "/"
+	if again := q.Repeatable().Requests; len(again) > 0 {
+		path = again[0].Path
+	}
 	conn, err := net.DialTimeout("tcp", u.Host, replyLimit)
 	if err != nil {
 		return "not sent", []string{err.Error()}
+	}
+	if q.Protocol == "https" {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // The certificate is the service's own.
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(replyLimit))

@@ -4,6 +4,7 @@
 //
 //	smoke run CONTROL-ADDRESS COMMAND [ARG…]
 //	smoke ask SERVICE-URL CONTROL-URL QUESTIONS-FILE
+//	smoke survey SERVICE-URL CONTROL-URL PATH…
 package main
 
 import (
@@ -18,8 +19,10 @@ func main() {
 		err = run(os.Args[2], os.Args[3:])
 	case len(os.Args) == 5 && os.Args[1] == "ask":
 		err = ask(os.Stdout, os.Args[2], os.Args[3], os.Args[4])
+	case len(os.Args) >= 4 && os.Args[1] == "survey":
+		err = survey(os.Stdout, os.Args[2], os.Args[3], os.Args[4:])
 	default:
-		err = fmt.Errorf("usage: smoke run ADDRESS COMMAND… | smoke ask SERVICE CONTROL QUESTIONS")
+		err = fmt.Errorf("usage: smoke run ADDRESS COMMAND… | smoke ask SERVICE CONTROL QUESTIONS | smoke survey SERVICE CONTROL PATH…")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

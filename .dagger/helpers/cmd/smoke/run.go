@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -18,6 +19,8 @@ const logLines = 20
 type state struct {
 	Exit string   // "" while the service runs, then "exit status 0" or the like
 	Log  []string // its last lines of output
+
+	Listens []netip.AddrPort // where programs of the container accept connections, this one's control too
 }
 
 // run starts the service, copies its output and answers on the control address:
@@ -48,7 +51,7 @@ func run(address string, command []string) error {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		_ = json.NewEncoder(w).Encode(state{Exit: exit, Log: log.lines()})
+		_ = json.NewEncoder(w).Encode(state{Exit: exit, Log: log.lines(), Listens: listeners()})
 	}))
 }
 

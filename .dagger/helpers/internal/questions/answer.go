@@ -58,10 +58,10 @@ var tlsSigns = []string{"HTTP request to an HTTPS server", "HTTP request was sen
 // judgeHead is what is wrong with an answer's status and headers.
 func (r Request) judgeHead(resp *http.Response) []string {
 	var problems []string
-	if r.Status != 0 && resp.StatusCode != r.Status {
+	if len(r.Status) > 0 && !slices.Contains(r.Status, resp.StatusCode) {
 		problems = append(problems, unlike("status", r.Status, resp.StatusCode))
 	}
-	if r.Status == 0 && resp.StatusCode >= 500 {
+	if len(r.Status) == 0 && resp.StatusCode >= 500 {
 		problems = append(problems, unlike("status", "below 500", resp.StatusCode))
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
@@ -82,7 +82,8 @@ func (r Request) judgeBody(resp *http.Response, body []byte) []string {
 	if r.pattern != nil && !r.pattern.Match(body) {
 		problems = append(problems, unlike("a body that matches", r.BodyMatches, excerpt(body)))
 	}
-	if resp.StatusCode == http.StatusBadRequest && r.Status != http.StatusBadRequest && resp.TLS == nil {
+	problems = append(problems, r.judgeJSON(body)...)
+	if resp.StatusCode == http.StatusBadRequest && !slices.Contains(r.Status, http.StatusBadRequest) && resp.TLS == nil {
 		if slices.ContainsFunc(tlsSigns, func(sign string) bool { return strings.Contains(string(body), sign) }) {
 			problems = append(problems, "the port speaks TLS; "+nameThePort)
 		}

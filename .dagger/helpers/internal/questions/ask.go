@@ -1,12 +1,14 @@
 package questions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -25,13 +27,15 @@ type limits struct{ reply, settle time.Duration }
 // AskAt puts the questions to the service at address, a host and port, and returns an
 // Answer for each, in their order, up to the first that takes too long: a service that
 // hangs would hang on each. Each goes once, over a connection of its own, and redirects
-// are not followed. To a service that speaks gRPC or is only connected to,
-// there is one question of the package's own instead, whatever the requests are.
+// are not followed. To a service that speaks gRPC or is only connected to, there is one
+// question of the package's own instead, whatever the requests are. The protocol of the
+// questions, where they have one, goes before the service's.
 func (q Questions) AskAt(ctx context.Context, address string, s Service) []Answer {
 	return q.askAt(ctx, address, s, limits{replyLimit, settleTime})
 }
 
 func (q Questions) askAt(ctx context.Context, address string, s Service, l limits) []Answer {
+	s.Scheme = cmp.Or(q.Protocol, s.Scheme)
 	switch s.Scheme {
 	case schemeGRPC:
 		return []Answer{askHealth(ctx, address, s, l)}
@@ -59,7 +63,16 @@ func (r Request) askAt(ctx context.Context, address string, s Service, l limits)
 	line.protocols.SetUnencryptedHTTP2(s.Scheme == schemeH2C)
 
 	start := time.Now()
-	resp, err := line.send(ctx, r.Method, address, r.Path, nil, nil)
+	header := http.Header{}
+	if r.Send.JSON != nil {
+		header.Set("Content-Type", "application/json")
+	}
+	for name, value := range r.Send.Headers {
+		if header.Set(name, value); http.CanonicalHeaderKey(name) == "Host" {
+			line.host = value
+		}
+	}
+	resp, err := line.send(ctx, r.Method, address, r.Path, header, strings.NewReader(r.sent))
 	if err != nil {
 		return noAnswer(r.String(), err)
 	}

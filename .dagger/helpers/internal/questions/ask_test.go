@@ -33,6 +33,15 @@ func service() http.Handler {
 		w.Header().Set("X-Host", r.Host)
 		fmt.Fprint(w, "Hello World")
 	})
+	mux.HandleFunc("POST /echo", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprintf(w, `{"type": %q, "user": %q, "host": %q, "length": %d, "sent": %s}`,
+			r.Header.Get("Content-Type"), r.Header.Get("X-User"), r.Host, r.ContentLength, body)
+	})
+	mux.HandleFunc("/json", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"id": 1234567890123456789, "price": 1.50, "tags": ["a", {"n": null}], "a/b": {"~": true}}`)
+	})
 	mux.HandleFunc("/escape", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "\x1b[2J") })
 	mux.HandleFunc("/broken", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/broken", http.StatusFound) })
@@ -96,6 +105,20 @@ func TestVerdicts(t *testing.T) {
 		{`{"path": "/nowhere"}`, "ok GET /nowhere 404, 19 bytes, ", ""},
 		{`{"path": "/", "status": 200, "body": "Hello World", "bodyMatches": "^Hello"}`, "ok GET / 200", ""},
 		{`{"path": "/", "status": 404}`, "FAILED GET / 200, 11 bytes, ", "expected status 404, got 200"},
+		{`{"path": "/", "status": [404, 200]}`, "ok GET / 200", ""},
+		{`{"path": "/", "status": [401, 403]}`, "FAILED GET / 200", "expected status 401 or 403, got 200"},
+		{`{"method": "POST", "path": "/echo", "send": {"json": {"a": 12345678901234567890}}, "status": 201,
+			"json": {"/type": "application/json", "/sent/a": 12345678901234567890, "/length": 26}}`, "ok POST /echo 201", ""},
+		{`{"method": "POST", "path": "/echo", "send": {"body": "[1]", "headers": {"Content-Type": "text/x", "x-user": "ann", "Host": "a.dev"}},
+			"json": {"/type": "text/x", "/user": "ann", "/host": "a.dev", "/sent": [1.0]}}`, "ok POST /echo 201", ""},
+		{`{"path": "/json", "json": {"/id": 1234567890123456789, "/price": 1.5, "/tags/0": "a", "/tags/1": {"n": null}, "/a~1b/~0": true}}`,
+			"ok GET /json 200", ""},
+		{`{"path": "/json", "json": {"/id": 1234567890123456788}}`, "FAILED GET /json 200",
+			"expected /id in the body to be 1234567890123456788, got 1234567890123456789"},
+		{`{"path": "/json", "json": {"/tags/2": 1, "/id/x": 1, "/tags/x": 1}}`, "FAILED GET /json 200",
+			"expected /tags/x in the body to be 1, and there is no such field"},
+		{`{"path": "/json", "json": {"/price": 1e999999999}}`, "FAILED GET /json 200", "expected /price"},
+		{`{"path": "/", "json": {"/a": 1}}`, "FAILED GET / 200", "expected a body in JSON"},
 		{`{"path": "/broken"}`, "FAILED GET /broken 502", "expected status below 500, got 502"},
 		{`{"path": "/broken", "status": 502}`, "ok GET /broken 502", ""},
 		{`{"path": "/moved", "headers": {"Location": "/broken"}}`, "ok GET /moved 302", ""},

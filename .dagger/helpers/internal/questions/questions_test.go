@@ -15,13 +15,26 @@ func TestParseRefuses(t *testing.T) {
 		`{"requests": []}`:                 "it has no requests",
 		`{"requests": [{"paht": "/"}]}`:    `unknown field "paht"`,
 		`{"requests": [{"path": "/"}]} {}`: "something follows",
-		`{"requests": [null]}`:             `path "" does not begin with /`,
+		`{"requests": [null]}`:             `request 1: path "" does not begin with /`,
+		`{"requests": [{"path": "/", "status": 99}]}`:                                       "status 99 is not one of HTTP's",
+		`{"requests": [{"path": "/", "status": [200, 600]}]}`:                               "status 600 is not one of HTTP's",
+		`{"requests": [{"path": "/", "status": ["200"]}]}`:                                  "neither a number such as 200 nor a list",
+		`{"requests": [{"path": "/", "json": {"a": 1}}]}`:                                   `GET /: json: "a" is no JSON Pointer`,
+		`{"requests": [{"path": "/", "send": {"headers": {"A b": "c"}}}]}`:                  `"A b" is not a header`,
+		`{"requests": [{"path": "/", "send": {"headers": {"A": "c\nB: d"}}}]}`:              `"A" is not a header`,
+		`{"requests": [{"path": "/", "send": {"header": {"A": "c"}}}]}`:                     `unknown field "header"`,
+		`{"requests": [{"method": "POST", "path": "/", "send": {"body": "a", "json": 1}}]}`: "POST /: send has both body and json",
+		`{"protocol": "ftp"}`: `protocol "ftp": give http, https, h2c, grpc or tcp`,
+		`{"protocol": "h2c", "drain": true, "requests": [{"path": "/"}]}`: "drain is not asked over h2c",
+		`{"protocol": "https"}`:                                 "it has no requests",
+		`{"protocol": "grpc", "requests": [{"path": "/"}]}`:     "protocol grpc has neither requests nor drain",
+		`{"protocol": "tcp", "drain": true}`:                    "protocol tcp has neither requests nor drain",
 		`{"requests": [{"path": "/"}, {"path": "x"}]}`:          `request 2: path "x" does not begin with /`,
-		`{"requests": [{"path": "/\n"}]}`:                       "request 1 cannot be sent",
-		`{"requests": [{"path": "/%zz"}]}`:                      "request 1 cannot be sent",
-		`{"requests": [{"method": "GET /", "path": "/"}]}`:      "request 1 cannot be sent",
+		`{"requests": [{"path": "/\n"}]}`:                       "request 1: it cannot be sent",
+		`{"requests": [{"path": "/%zz"}]}`:                      "request 1: it cannot be sent",
+		`{"requests": [{"method": "GET /", "path": "/"}]}`:      "request 1: it cannot be sent",
 		`{"requests": [{"path": "/", "bodyMatches": "("}]}`:     "GET /: bodyMatches",
-		`{"requests": [{"path": "/", "status": "200"}]}`:        "cannot unmarshal",
+		`{"requests": [{"path": "/", "status": "200"}]}`:        "neither a number",
 		`{"requests": [{"path": "/", "headers": {"A": true}}]}`: "cannot unmarshal",
 	} {
 		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
@@ -52,10 +65,24 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// What the protocol alone asks can be asked again.
+func TestProtocolAlone(t *testing.T) {
+	q := parse(t, `{"protocol": "grpc"}`)
+	if q.Empty() || q.Repeatable().Empty() || !q.Once().Empty() {
+		t.Errorf("empty: %t, repeatable: %t, once: %t", q.Empty(), q.Repeatable().Empty(), q.Once().Empty())
+	}
+	if q = parse(t, `{"requests": [{"path": "/"}]}`); q.Empty() || q.Repeatable().Empty() || !q.Once().Empty() {
+		t.Errorf("HTTP: empty: %t, repeatable: %t, once: %t", q.Empty(), q.Repeatable().Empty(), q.Once().Empty())
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(`{"requests": [{"path": "/"}]}`)
 	f.Add(`{"requests": [{"method": "POST", "path": "/a?b=%20", "status": 405,
 		"headers": {"Allow": "GET, HEAD"}, "body": "no"}], "drain": true}`)
+	f.Add(`{"protocol": "tcp"}`)
+	f.Add(`{"requests": [{"method": "POST", "path": "/", "send": {"json": {"a": 1.50}, "headers": {"A": "b"}}, "status": [201, 409],
+		"json": {"/id": 12345678901234567890, "": null}}]}`)
 	f.Add(`{"requests": [{"path": "/", "body": null, "bodyMatches": "^\\{\"a\":[0-9.e-]+"}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		q, err := Parse(text)

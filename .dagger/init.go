@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/scaffold"
+)
+
+// Write the files that the service lacks before it can be deployed.
+//
+// Builds the service, runs it, and asks it what it answers. From that come manifests, with
+// the probes that it has; smoke.yaml, with its answers; and CI files for GitHub and GitLab.
+// Nothing that exists is overwritten: where there are manifests, none are written, and
+// so on. Returns the changes, which Dagger shows and asks to apply.
+//
+//	dagger call init
+//	dagger -y call init      # without the question
+//
+// +cache="never"
+func (s *Slipway) Init(ctx context.Context) (*dagger.Changeset, error) {
+	name, err := s.releaseName(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n, _, err := s.smokeYAML(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	service := scaffold.Service{Name: name, Port: s.Port, Args: n.Args, Env: n.Env, Secrets: n.Secrets}.WithProbes(found.Answers)
+	written, err := s.lacking(ctx, service, found)
+	if err != nil {
+		return nil, err
+	}
+	before := dag.Directory()
+	after := before
+	for _, file := range slices.Sorted(maps.Keys(written)) {
+		after = after.WithNewFile(file, written[file])
+	}
+	return after.Changes(before), nil
+}
+
+// surveyed is what the smoke helper says of a running service.
+type surveyed struct {
+	Answers []scaffold.Probe
+	Drains  bool
+}
+
+// survey runs the service and asks it for the paths that services have by custom.
+func (s *Slipway) survey(ctx context.Context) (surveyed, error) {
+	var found surveyed
+	ctr, err := s.running(ctx, "init")
+	if err != nil {
+		return found, err
+	}
+	service, err := s.watched(ctx, ctr)
+	if err != nil {
+		return found, err
+	}
+	out, err := dag.Container().
+		WithFile("/smoke", s.helper("smoke")).
+		WithServiceBinding("service", service).
+		WithExec(append([]string{
+			"/smoke", "survey", fmt.Sprintf("http://service:%d", s.Port), fmt.Sprintf("http://service:%d", smokePort),
+		}, scaffold.Paths()...)).
+		Stdout(ctx)
+	if err != nil {
+		return found, fmt.Errorf("the service does not run as it should:\n%w", execCause(err))
+	}
+	return found, json.Unmarshal([]byte(out), &found)
+}
+
+// lacking are the files that the source does not have, by their path.
+func (s *Slipway) lacking(ctx context.Context, service scaffold.Service, found surveyed) (map[string]string, error) {
+	all := map[string]string{}
+	if there, err := s.Source.Exists(ctx, manifestsDir); err != nil {
+		return nil, err
+	} else if !there && s.ManifestsDir == nil {
+		manifests, err := service.Manifests()
+		if err != nil {
+			return nil, err
+		}
+		for file, text := range manifests {
+			all[path.Join(manifestsDir, file)] = text
+		}
+	}
+	smoke, err := service.Smoke(found.Answers, found.Drains)
+	if err != nil {
+		return nil, err
+	}
+	if smoke != "" {
+		all[path.Join(s.Package, smokeFile)] = smoke
+	}
+	for file := range maps.Clone(all) {
+		there, err := s.Source.Exists(ctx, file)
+		if err != nil {
+			return nil, err
+		}
+		if there || strings.HasPrefix(file, "..") {
+			delete(all, file)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,146 @@
+// Package scaffold writes the files that a service lacks before it can be deployed.
+package scaffold
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"io/fs"
+	"slices"
+	"strings"
+	"text/template"
+
+	"sigs.k8s.io/yaml"
+)
+
+//go:embed files
+var files embed.FS
+
+// Service is what is known of the service.
+type Service struct {
+	Name    string // of the release
+	Port    int
+	Args    []string
+	Env     map[string]string
+	Secrets []string // names of environment variables
+
+	Ready, Live string // paths of the probes, "" for none
+}
+
+// Probe is the answer that the running service gave on a path.
+type Probe struct {
+	Path        string
+	Status      int
+	ContentType string
+	Body        string // as it came twice, "" if it was long or not the same
+}
+
+// Unlikely is a path that no service has: one that answers it answers everything.
+const Unlikely = "/slipway-no-such-path"
+
+var (
+	readyPaths = []string{
+		"/readyz", "/ready", "/-/ready", "/health/ready", "/healthz", "/health", "/livez", "/live", "/ping", "/api/health", "/status",
+	}
+	livePaths = []string{"/livez", "/live", "/-/healthy", "/health/live", "/healthz", "/health", "/ping", "/api/health", "/status"}
+)
+
+// Paths are those to ask a service for before its files are written.
+func Paths() []string {
+	paths := []string{"/", Unlikely}
+	for _, p := range slices.Concat(readyPaths, livePaths) {
+		if !slices.Contains(paths, p) {
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}
+
+// WithProbes chooses the paths of the probes: those that services have by custom, and only
+// if the service does not answer everything alike.
+func (s Service) WithProbes(answers []Probe) Service {
+	fine := func(path string) bool {
+		return slices.ContainsFunc(answers, func(p Probe) bool { return p.Path == path && p.Status >= 200 && p.Status < 300 })
+	}
+	if fine(Unlikely) {
+		return s
+	}
+	for _, c := range []struct {
+		to    *string
+		paths []string
+	}{{&s.Ready, append(slices.Clone(readyPaths), "/")}, {&s.Live, livePaths}} {
+		if i := slices.IndexFunc(c.paths, fine); i >= 0 {
+			*c.to = c.paths[i]
+		}
+	}
+	return s
+}
+
+// Manifests are the files of a manifests directory, by their path below it.
+func (s Service) Manifests() (map[string]string, error) {
+	written := map[string]string{}
+	root, err := fs.Sub(files, "files/manifests")
+	if err != nil {
+		return nil, err
+	}
+	err = fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(root, name)
+		if err != nil {
+			return err
+		}
+		t, err := template.New(name).Funcs(template.FuncMap{"json": toJSON}).Parse(string(text))
+		if err != nil {
+			return err
+		}
+		var out bytes.Buffer
+		if err := t.Execute(&out, s); err != nil {
+			return err
+		}
+		written[name] = out.String()
+		return nil
+	})
+	return written, err
+}
+
+// toJSON is a value as YAML reads it too, whatever is in it.
+func toJSON(value any) (string, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	err := e.Encode(value)
+	return strings.TrimSpace(out.String()), err
+}
+
+// Smoke is a smoke.yaml with the answers that a service gave: of / and of its probes.
+// drains says that it answers a request in flight after SIGTERM, and ends with status 0.
+func (s Service) Smoke(answers []Probe, drains bool) (string, error) {
+	type request struct {
+		Path    string            `json:"path"`
+		Status  int               `json:"status"`
+		Headers map[string]string `json:"headers,omitempty"`
+		Body    string            `json:"body,omitempty"`
+	}
+	var smoke struct {
+		Requests []request `json:"requests"`
+		Drain    bool      `json:"drain,omitempty"`
+	}
+	smoke.Drain = drains
+	for _, p := range answers {
+		if p.Status >= 500 || p.Path != "/" && p.Path != s.Ready && p.Path != s.Live {
+			continue
+		}
+		r := request{Path: p.Path, Status: p.Status, Body: p.Body}
+		if p.ContentType != "" {
+			r.Headers = map[string]string{"Content-Type": p.ContentType}
+		}
+		smoke.Requests = append(smoke.Requests, r)
+	}
+	if len(smoke.Requests) == 0 {
+		return "", nil
+	}
+	text, err := yaml.Marshal(smoke)
+	return "# What the service must answer, as it did when this file was made: make it what it should.\n" + string(text), err
+}

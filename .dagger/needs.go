@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/needs"
+)
+
+const (
+	smokeFile = "smoke.yaml"
+	// smokeDefault is asked of a service that says nothing of itself: it must
+	// listen and not fail.
+	smokeDefault = `{"requests": [{"path": "/"}]}`
+	// readyLimit is how long a service's own services may take until they are ready.
+	readyLimit = 2 * time.Minute
+	// filesDir is where the files of needs are in the image, and where the service then runs.
+	filesDir = "/app"
+)
+
+// smokeYAML reads the service's smoke.yaml: what it needs, and the questions as JSON.
+func (s *Slipway) smokeYAML(ctx context.Context) (needs.Needs, string, error) {
+	file := path.Join(s.Package, smokeFile)
+	there, err := s.Source.Exists(ctx, file)
+	if err != nil || !there {
+		return needs.Needs{}, smokeDefault, err
+	}
+	text, err := s.Source.File(file).Contents(ctx)
+	if err != nil {
+		return needs.Needs{}, "", err
+	}
+	n, questions, err := needs.Parse([]byte(text))
+	if err != nil {
+		return n, "", fmt.Errorf("%s: %w", file, err)
+	}
+	if string(questions) == "{}" {
+		return n, smokeDefault, nil
+	}
+	return n, string(questions), nil
+}
+
+// withFiles puts the files that the service needs beside its program into the image.
+func (s *Slipway) withFiles(ctx context.Context, ctr *dagger.Container, n needs.Needs) (*dagger.Container, error) {
+	for _, file := range n.Files {
+		at := dagger.DirectoryExistsOpts{DoNotFollowSymlinks: true}
+		is := func(kind dagger.ExistsType) (bool, error) {
+			at.ExpectedType = kind
+			return s.Source.Exists(ctx, file, at)
+		}
+		if dir, err := is(dagger.ExistsTypeDirectoryType); err != nil {
+			return nil, err
+		} else if dir {
+			ctr = ctr.WithDirectory(path.Join(filesDir, file), s.Source.Directory(file))
+			continue
+		}
+		if regular, err := is(dagger.ExistsTypeRegularType); err != nil {
+			return nil, err
+		} else if !regular {
+			return nil, fmt.Errorf("%s: needs: files: %s is neither a file nor a directory of the source", smokeFile, file)
+		}
+		ctr = ctr.WithFile(path.Join(filesDir, file), s.Source.File(file))
+	}
+	if len(n.Files) > 0 {
+		ctr = ctr.WithWorkdir(filesDir)
+	}
+	return ctr, nil
+}
+
+// withNeeds gives a container the environment that the service needs: variables, secrets,
+// and services of its own, which are fresh for each use.
+func (s *Slipway) withNeeds(ctx context.Context, ctr *dagger.Container, n needs.Needs, use string) (*dagger.Container, error) {
+	for _, name := range slices.Sorted(maps.Keys(n.Env)) {
+		ctr = ctr.WithEnvVariable(name, n.Env[name])
+	}
+	if len(n.Secrets) > 0 {
+		if s.Secrets == nil {
+			return nil, fmt.Errorf("the service needs %s: give --secrets with lines NAME=value, such as file:.env.test, before the function's name",
+				strings.Join(n.Secrets, ", "))
+		}
+		lines, err := s.Secrets.Plaintext(ctx)
+		if err != nil {
+			return nil, err
+		}
+		values, err := n.Values(lines)
+		if err != nil {
+			return nil, fmt.Errorf("--secrets: %w", err)
+		}
+		for _, name := range n.Secrets {
+			ctr = ctr.WithSecretVariable(name, dag.SetSecret("slipway-needs-"+name, values[name]))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.Services)) {
+		bound, err := startService(ctx, name, n.Services[name], use)
+		if err != nil {
+			return nil, err
+		}
+		ctr = ctr.WithServiceBinding(name, bound)
+	}
+	return ctr, nil
+}
+
+// startService starts a service that the service needs, and waits until it is ready.
+func startService(ctx context.Context, name string, need needs.Service, use string) (*dagger.Service, error) {
+	ctr := dag.Container().From(need.Image)
+	for _, key := range slices.Sorted(maps.Keys(need.Env)) {
+		ctr = ctr.WithEnvVariable(key, need.Env[key])
+	}
+	// Uses in one session do not share it: what one writes, the other does not see.
+	ctr = ctr.WithLabel("slipway.use", use).WithExposedPort(need.Port)
+	options := dagger.ContainerAsServiceOpts{UseEntrypoint: true}
+	if len(need.Args) > 0 {
+		options.Args = need.Args
+	}
+	service, err := ctr.AsService(options).Start(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: needs: services: %s does not start: %w", smokeFile, name, execCause(err))
+	}
+	if len(need.Ready) == 0 {
+		return service, nil
+	}
+	for start := time.Now(); ; time.Sleep(time.Second) {
+		_, err := ctr.WithServiceBinding(name, service).
+			WithEnvVariable("SLIPWAY_CALL", rand.Text()).
+			WithExec(need.Ready).
+			Sync(ctx)
+		if err == nil {
+			return service, nil
+		}
+		if time.Since(start) > readyLimit {
+			return nil, fmt.Errorf("%s: needs: services: %s is not ready within %s: %w", smokeFile, name, readyLimit, execCause(err))
+		}
+	}
+}
+
+// running is the service's container, ready to be run: with what it needs, and after what
+// must run before it. What runs before is never cached, as the services are new each time.
+func (s *Slipway) running(ctx context.Context, use string) (*dagger.Container, error) {
+	n, _, err := s.smokeYAML(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctr, err := s.Build(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	if ctr, err = s.withNeeds(ctx, ctr, n, use); err != nil {
+		return nil, err
+	}
+	for _, args := range n.Before {
+		_, err := ctr.
+			WithEnvVariable("SLIPWAY_CALL", rand.Text()).
+			WithExec(args, dagger.ContainerWithExecOpts{UseEntrypoint: true}).
+			Sync(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%s: needs: before: %q failed:\n%w", smokeFile, strings.Join(args, " "), execCause(err))
+		}
+	}
+	return ctr.WithDefaultArgs(n.Args), nil
+}
+
+// program is the command with which a container starts.
+func program(ctx context.Context, ctr *dagger.Container) ([]string, error) {
+	entrypoint, err := ctr.Entrypoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	args, err := ctr.DefaultArgs(ctx)
+	if len(entrypoint) == 0 && err == nil {
+		err = errors.New("the image has no entrypoint")
+	}
+	return slices.Concat(entrypoint, args), err
+}

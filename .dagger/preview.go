@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"dagger/slipway/internal/dagger"
+)
+
+const (
+	previewTimeout = 120 // seconds for the rollout
+	// previewService is beside the release's own Service, which may be of a type that no
+	// port of the node leads to.
+	previewService = "slipway-preview"
+)
+
+// The release's Service on a port of yours, in a throwaway cluster.
+//
+// Builds, publishes and deploys the source to a registry and a cluster that are made for
+// it, then listens on port 80 as the first Service of the manifests does: each new
+// connection goes to one of the pods. The cluster is gone with the call. As with rehearse,
+// its node is a privileged container, and privileged manifests are refused.
+//
+//	dagger call preview up --ports 8080:80
+//
+// +up
+// +cache="never"
+func (s *Slipway) Preview(ctx context.Context) (*dagger.Service, error) {
+	if _, err := s.layer(ctx, s.Overlay); err != nil {
+		return nil, err
+	}
+	to, err := s.onThrowaway("preview")
+	if err != nil {
+		return nil, err
+	}
+	if err := to.startThrowaway(ctx); err != nil {
+		return nil, err
+	}
+	image, err := to.Publish(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	req, err := to.bundle(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	req.Timeout = previewTimeout
+	if _, err := to.rollout(ctx, "deploy", req); err != nil {
+		return nil, err
+	}
+	r, err := to.rendered(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	service, port, err := r.service()
+	if err != nil {
+		return nil, err
+	}
+	expose := []string{"expose", "service", service, "--namespace=" + to.Namespace, "--name=" + previewService, "--type=NodePort",
+		fmt.Sprintf("--port=%d", port)}
+	if _, err := to.kubectl(ctx, expose...); err != nil {
+		return nil, err
+	}
+	nodePort, err := to.kubectl(ctx, "get", "service", previewService, "--namespace="+to.Namespace, "--output=jsonpath={.spec.ports[0].nodePort}")
+	if err != nil {
+		return nil, err
+	}
+	return dag.Container().
+		WithFile("/balance", s.helper("balance")).
+		WithServiceBinding(clusterAlias, to.APIServer).
+		WithExposedPort(80).
+		AsService(dagger.ContainerAsServiceOpts{Args: []string{"/balance", "80=" + clusterAlias + ":" + strings.TrimSpace(nodePort)}}), nil
+}
