@@ -20,8 +20,6 @@ const (
 	// kubeconfigPath is in a cache volume, since nothing else is seen from outside
 	// a service that runs.
 	kubeconfigPath = "/etc/slipway/kubeconfig"
-	// policyName is that of the policy in cluster-policy.yaml.
-	policyName = "slipway"
 )
 
 // The node is a privileged container of the engine: a privileged pod is as good as root on
@@ -37,7 +35,8 @@ var (
 // startCluster starts k3s. Where control groups are version 2, processes must
 // first leave the root group, or k3s cannot pass controllers on to its pods. The
 // kubeconfig of an earlier start is of no use to anyone. Without the controller of Helm
-// charts nothing in the cluster installs what a manifest names as an administrator.
+// charts nothing in the cluster installs what a manifest names as an administrator. The
+// kubeconfig is not where others see it before the policy is in force.
 const startCluster = `set -eu
 rm -f ` + kubeconfigPath + `
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
@@ -45,9 +44,16 @@ if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
 	xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs || :
 	sed -e 's/ / +/g' -e 's/^/+/' < /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
 fi
-mkdir -p /var/lib/rancher/k3s/server/manifests
-cp /etc/cluster-policy.yaml /var/lib/rancher/k3s/server/manifests/slipway.yaml
-exec k3s server --write-kubeconfig ` + kubeconfigPath + ` --private-registry /etc/registries.yaml \
+k() { kubectl --kubeconfig /run/kubeconfig "$@"; }
+(
+	until k apply --filename /etc/cluster-policy.yaml &&
+		! k label namespace default pod-security.kubernetes.io/enforce=privileged --dry-run=server; do
+		sleep 0.2
+	done
+	cp -p /run/kubeconfig ` + kubeconfigPath + `.new
+	mv ` + kubeconfigPath + `.new ` + kubeconfigPath + `
+) > /dev/null 2>&1 &
+exec k3s server --write-kubeconfig /run/kubeconfig --private-registry /etc/registries.yaml \
 	--tls-san ` + clusterAlias + ` --disable traefik,metrics-server,local-storage --disable-helm-controller \
 	--kube-apiserver-arg admission-control-config-file=/etc/cluster-admission.yaml --snapshotter native
 `

@@ -204,10 +204,7 @@ func (s *Slipway) startThrowaway(ctx context.Context) error {
 	if _, err := s.APIServer.Start(ctx); err != nil {
 		return err
 	}
-	if s.Kubeconfig, err = s.throwaway.secret(ctx); err != nil {
-		return err
-	}
-	_, err = s.kubectl(ctx, "wait", "--for=create", "--timeout=60s", "validatingadmissionpolicybinding/"+policyName)
+	s.Kubeconfig, err = s.throwaway.secret(ctx)
 	return err
 }
 

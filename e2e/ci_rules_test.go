@@ -14,8 +14,9 @@ var (
 	// piped is a shell that reads its script from another program.
 	piped    = regexp.MustCompile(`\|\s*(sudo\s+(-\S+\s+)*)?(ba|da|z)?sh\b`)
 	installs = regexp.MustCompile(`\b(apk add|apt-get install|pip install|npm install|go install)\b`)
-	// bare is a variable outside double quotes that somebody without rights chooses.
-	chosen = regexp.MustCompile(`\$\{?(CI_COMMIT_(TAG|REF_NAME|BRANCH|MESSAGE|TITLE|AUTHOR)|CI_MERGE_REQUEST_\w+|GITHUB_(REF_NAME|HEAD_REF|REF))\b`)
+	// chosen is a variable whose value somebody without rights chooses.
+	chosen = regexp.MustCompile(`\$\{?(CI_COMMIT_(TAG|REF_NAME|BRANCH|MESSAGE|TITLE|AUTHOR)|CI_MERGE_REQUEST_\w+|` +
+		`GITHUB_(REF_NAME|HEAD_REF|REF))\b`)
 	quoted = regexp.MustCompile(`"[^"]*"`)
 )
 
