@@ -57,7 +57,7 @@ func TestPipelineRules(t *testing.T) {
 		"no word on rights":             {hub, "permissions: {}\n", "", "permissions"},
 		"check may write":               {hub, "s:\n      contents: read\n", "s:\n      contents: write\n", "contents: write"},
 		"check has a token":             {hub, check, check + "        env:\n          A: ${{ secrets.A }}\n", "check: has a secret"},
-		"publish may deploy":            {hub, "      packages: write\n", "      packages: write\n      id-token: write\n", "publish: may do the work of two"},
+		"publish may deploy":            {hub, "packages: write\n", "packages: write\n      id-token: write\n", "publish: may do the work of two"},
 		"a stored kubeconfig":           {hub, "IMAGE: ${{", "K: ${{ secrets.KUBE }}\n          IMAGE: ${{", "a stored kubeconfig"},
 		"an action by tag":              {hub, "@de0fac2e4500dabe0009e67214ff5f5447ce83dd", "@v6", "no commit"},
 		"a name in a shell":             {hub, check, "run: echo ${{ github.head_ref }}\n", "expression in a shell"},
