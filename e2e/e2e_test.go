@@ -13,7 +13,7 @@
 //	                  password "let-me-in"
 //	forget            empties the registry that runs
 //	engine NAME       goes on with another engine of the lab, whose state is empty
-//	retry CMD …       repeats a program until it succeeds, for a minute at most
+//	retry CMD …       repeats a program until it succeeds, for three minutes at most
 //	cluster           has the lab's cluster run on this machine and sets
 //	                  $KUBECONFIG, whose server is on 127.0.0.1; $API_SERVER to the
 //	                  way there; $REGISTRY to the lab's registry, from which the
@@ -46,6 +46,9 @@ import (
 
 // scriptLimit is for one script on a machine whose caches are empty.
 const scriptLimit = 20 * time.Minute
+
+// retryLimit is as long as a throwaway cluster takes to start on a busy machine, and more.
+const retryLimit = 3 * time.Minute
 
 func TestPromises(t *testing.T) {
 	root, err := filepath.Abs("..")
@@ -197,10 +200,10 @@ func engine(ts *testscript.TestScript, root, name string) {
 
 func retry(ts *testscript.TestScript, _ bool, args []string) {
 	var err error
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(retryLimit); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		if err = ts.Exec(args[0], args[1:]...); err == nil {
 			return
 		}
 	}
-	ts.Fatalf("%s did not succeed within a minute: %v", strings.Join(args, " "), err)
+	ts.Fatalf("%s did not succeed within %s: %v", strings.Join(args, " "), retryLimit, err)
 }
