@@ -127,17 +127,7 @@ func (l *Lab) ClusterKubeconfig(out io.Writer) error {
 
 // Start starts the cluster, of which none may be running.
 func (c Cluster) Start(key string, spec clusterSpec) error {
-	for _, dir := range []string{"state/rancher", "state/kubelet", "state/log", "root"} {
-		if err := os.MkdirAll(filepath.Join(c.dir, dir), 0o755); err != nil {
-			return err
-		}
-	}
-	for _, stale := range []string{c.kubeconfig(), c.written(), c.ready()} {
-		if err := os.Remove(stale); err != nil && !os.IsNotExist(err) {
-			return err
-		}
-	}
-	if err := writeJSON(filepath.Join(c.dir, "spec.json"), spec); err != nil {
+	if err := c.prepare(spec); err != nil {
 		return err
 	}
 	listener, address, err := c.listen()
@@ -153,6 +143,27 @@ func (c Cluster) Start(key string, spec clusterSpec) error {
 	defer network.Close()
 	rec := record{Key: key, Address: "https://" + address, Parts: []string{spec.Root}}
 	return c.Daemon.Start(rec, syscall.CLONE_NEWNS|syscall.CLONE_NEWPID|syscall.CLONE_NEWNET|syscall.CLONE_NEWUTS|syscall.CLONE_NEWIPC, listener, network)
+}
+
+// prepare makes the cluster's directories, takes away what an earlier start left, and leaves the spec there.
+func (c Cluster) prepare(spec clusterSpec) error {
+	for _, dir := range []string{".", "state", "root"} {
+		if err := privateDir(filepath.Join(c.dir, dir)); err != nil {
+			return err
+		}
+	}
+	// In the node these are directories under /var, which pods' processes of all users pass through.
+	for _, dir := range []string{"state/rancher", "state/kubelet", "state/log"} {
+		if err := os.MkdirAll(filepath.Join(c.dir, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	for _, stale := range []string{c.kubeconfig(), c.written(), c.ready()} {
+		if err := os.Remove(stale); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return writeJSON(filepath.Join(c.dir, "spec.json"), spec)
 }
 
 // Stop ends the cluster with all its processes; its control groups are the machine's.
@@ -179,7 +190,7 @@ func (c Cluster) AwaitServing(ctx context.Context) error {
 			if err != nil {
 				return false
 			}
-			if err := replaceFile(c.kubeconfig(), own, 0o600); err != nil {
+			if err := replaceFile(c.kubeconfig(), own); err != nil {
 				return false
 			}
 		}
@@ -300,13 +311,4 @@ func hasCondition(client *http.Client, url, kind string) bool {
 		}
 	}
 	return false
-}
-
-// replaceFile replaces a file in one go, so that readers never see half of it.
-func replaceFile(path string, content []byte, mode os.FileMode) error {
-	tmp := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if err := os.WriteFile(tmp, content, mode); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
 }

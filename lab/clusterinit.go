@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -35,6 +36,7 @@ func becomeCluster(dir string) error {
 	if err := readJSON(filepath.Join(dir, "spec.json"), &spec); err != nil {
 		return err
 	}
+	unix.CloseOnExec(3) // or every process of the node inherits it
 	fromMachine, err := net.FileListener(os.NewFile(3, "listener"))
 	if err != nil {
 		return err
@@ -67,7 +69,13 @@ func becomeCluster(dir string) error {
 		return err
 	}
 	go carry(fromMachine, func() (net.Conn, error) { return net.Dial("tcp", "127.0.0.1:6443") })
-	go carry(toRegistry, func() (net.Conn, error) { return dialFrom(machine, spec.Registry) })
+	registry := &http.Server{
+		Handler: pullOnly(spec.Registry, func(context.Context, string, string) (net.Conn, error) {
+			return dialFrom(machine, spec.Registry)
+		}),
+		ReadHeaderTimeout: 30 * time.Second,
+	}
+	go func() { _ = registry.Serve(toRegistry) }() // it ends with the cluster
 
 	k3s := exec.Command("/bin/k3s", "server", "--node-name="+clusterName, "--write-kubeconfig=/var/lib/rancher/kubeconfig")
 	k3s.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "K3S_CGROUP=" + spec.Cgroup}

@@ -43,7 +43,7 @@ func (d Daemon) Record() (record, bool) {
 	if err != nil || json.Unmarshal(content, &r) != nil {
 		return record{}, false
 	}
-	return r, r.PID > 0 && r.Born == born(r.PID)
+	return r, r.Born != "" && r.Born == born(r.PID) // empty: it ended before its start could be noted
 }
 
 // born is the start time of a live process.
@@ -63,10 +63,10 @@ func born(pid int) string {
 // Start runs the daemon in a session of its own, holding nothing of the caller's: a pipe it kept
 // open would make `x=$(daggerw version)` hang.
 func (d Daemon) Start(r record, namespaces uintptr, extra ...*os.File) error {
-	if err := os.MkdirAll(d.dir, 0o755); err != nil {
+	if err := privateDir(d.dir); err != nil {
 		return err
 	}
-	log, err := os.Create(d.logPath())
+	log, err := privateFile(d.logPath())
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (d Daemon) listen() (*os.File, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return file, address, os.WriteFile(remembered, []byte(address), 0o644)
+	return file, address, replaceFile(remembered, []byte(address))
 }
 
 // WaitReady waits until ready, or reports how the log ends.
@@ -150,17 +150,12 @@ func (d Daemon) Stop(ctx context.Context, patience time.Duration) error {
 	return nil
 }
 
-// writeJSON replaces a file in one go, so that readers never see half of it.
 func writeJSON(path string, v any) error {
 	content, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	tmp := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if err := os.WriteFile(tmp, append(content, '\n'), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return replaceFile(path, append(content, '\n'))
 }
 
 func readJSON(path string, v any) error {

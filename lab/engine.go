@@ -38,12 +38,10 @@ func (e Engine) Serving(key string) bool {
 
 // Start starts the instance's engine, of which none may be running.
 func (e Engine) Start(ctx context.Context, key string, spec engineSpec, parts []string) error {
-	for _, dir := range []string{"run", "state", "root", "tmp"} {
-		if err := os.MkdirAll(filepath.Join(e.dir, dir), 0o755); err != nil {
-			return err
-		}
+	if err := e.prepare(spec); err != nil {
+		return err
 	}
-	if err := writeJSON(filepath.Join(e.dir, "spec.json"), spec); err != nil {
+	if err := spec.Network.Claim(ctx, spec.Root); err != nil {
 		return err
 	}
 	rec := record{Key: key, Address: "unix://" + e.socket(), Parts: parts}
@@ -51,6 +49,16 @@ func (e Engine) Start(ctx context.Context, key string, spec engineSpec, parts []
 		return err
 	}
 	return e.AwaitServing(ctx)
+}
+
+// prepare makes the instance's directories and leaves the spec there.
+func (e Engine) prepare(spec engineSpec) error {
+	for _, dir := range []string{".", "run", "state", "root", "tmp"} {
+		if err := privateDir(filepath.Join(e.dir, dir)); err != nil {
+			return err
+		}
+	}
+	return writeJSON(filepath.Join(e.dir, "spec.json"), spec)
 }
 
 // AwaitServing waits for an engine that was started to answer. One that was killed

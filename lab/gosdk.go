@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -17,6 +20,14 @@ const (
 	moduleCache = "go/pkg/mod"
 	buildCache  = "root/.cache/go-build"
 )
+
+// What generated code needs though no go.sum of a user's lists it. The image has these in its cache, as
+// gosdk/_seed/go.sum pins them, so that no checksum database need be asked, which misses some now and then and
+// which not every network reaches. All else is verified as Go does by itself.
+var generatedModules = []string{
+	"dagger.io/dagger", "github.com/dagger/otel-go", "github.com/dagger/querybuilder",
+	"github.com/adrg/xdg", "github.com/mitchellh/go-homedir",
+}
 
 // Go's two caches, filled as the first load of a module would fill them. This is a step of its own
 // so that it is made while the engine is still compiling.
@@ -91,8 +102,7 @@ var goSDKImage = &Step{
 			archives = append(archives, filepath.Join(b.Part(s), "root.tar"))
 		}
 		return writeImage(b, v1.Config{
-			// Dagger's modules are missing from checksum databases now and then; go.sum still holds.
-			Env:        append([]string{"GOSUMDB=off"}, goEnvironment...),
+			Env:        append([]string{"GONOSUMDB=" + strings.Join(generatedModules, ",")}, goEnvironment...),
 			WorkingDir: "/go",
 		}, append(archives, layer)...)
 	},
@@ -119,7 +129,11 @@ func fillModuleCache(ctx context.Context, b *Build, root string) error {
 	env := []string{
 		"GOMODCACHE=" + filepath.Join(root, moduleCache),
 		"GOPROXY=file://" + filepath.Join(b.Source, "gosdk", "goproxy") + ",file://" + downloads + "/cache/download," + proxy,
-		"GOSUMDB=off",
+		"GOSUMDB=off", // go.sum is complete
+	}
+	pinned, err := os.ReadFile(filepath.Join(seed, "go.sum"))
+	if err != nil {
+		return err
 	}
 	for _, args := range [][]string{
 		{"go", "get", goSDKLibrary},
@@ -127,6 +141,9 @@ func fillModuleCache(ctx context.Context, b *Build, root string) error {
 	} {
 		if _, err := run(seed, env, args...); err != nil {
 			return err
+		}
+		if err := nothingBeyond(string(pinned), filepath.Join(seed, "go.sum")); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(args, " "), err)
 		}
 	}
 	// Unpacked modules do without their archives.
@@ -137,6 +154,21 @@ func fillModuleCache(ctx context.Context, b *Build, root string) error {
 	for _, archive := range archives {
 		if err := os.Remove(archive); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// nothingBeyond fails if Go has added to go.sum what nobody has pinned.
+func nothingBeyond(pinned, path string) error {
+	now, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(pinned, "\n")
+	for line := range strings.Lines(string(now)) {
+		if line = strings.TrimSuffix(line, "\n"); !slices.Contains(lines, line) {
+			return fmt.Errorf("gosdk/_seed/go.sum does not pin %q: see gosdk/README.md", line)
 		}
 	}
 	return nil

@@ -32,6 +32,7 @@ var images = []Image{
 	{"docker.io", "rancher/k3s", k3sTag, k3sImage, true},
 	{"docker.io", "library/registry", distributionVersion, distributionImage, true},
 	{"docker.io", "chromedp/headless-shell", chromiumTag, chromiumImage, true},
+	{"docker.io", "library/postgres", postgresTag, postgresImage, true},
 }
 
 // The Go release as a layer, which the golang and the Go SDK image share.

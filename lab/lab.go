@@ -38,6 +38,12 @@ func newLab(source, instance string) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
+	// An earlier lab, or somebody's mkdir, may have left it open.
+	for _, dir := range []string{"", "bin", "clusters", "engines", "parts"} {
+		if err := closed(filepath.Join(cache, "slipway", "lab", dir), 0o700); err != nil && !os.IsNotExist(err) {
+			return nil, err
+		}
+	}
 	l := &Lab{cache: filepath.Join(cache, "slipway", "lab"), instance: instance}
 	l.steps = &Steps{Cache: l.cache, Source: source, Say: say}
 	l.engine = engineOf(l.cache, instance)
@@ -129,7 +135,7 @@ func (l *Lab) Up(ctx context.Context, steps []*Step) error {
 		for i, s := range missing {
 			names[i] = s.About
 		}
-		say("building %s", strings.Join(names, ", "))
+		say("building %s%s", strings.Join(names, ", "), howLong(missing))
 	}
 	if err := l.steps.Ensure(ctx, missing...); err != nil {
 		return err
@@ -139,6 +145,9 @@ func (l *Lab) Up(ctx context.Context, steps []*Step) error {
 		return err
 	}
 	defer lock.Close()
+	if err := l.steps.again().Ensure(ctx, steps...); err != nil {
+		return err
+	}
 	if err := l.start(ctx); err != nil {
 		return err
 	}
@@ -224,6 +233,9 @@ func (l *Lab) prune(ctx context.Context) error {
 		if r, alive := c.Record(); alive {
 			keep = append(keep, r.Parts...)
 		}
+	}
+	if r, alive := l.registry.Record(); alive {
+		keep = append(keep, r.Parts...)
 	}
 	parts, err := filepath.Glob(filepath.Join(l.cache, "parts", "*-????????????????"))
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,10 +13,7 @@ import (
 // Lock takes an exclusive lock that the kernel drops when its holder dies. It calls waiting once
 // if somebody else holds it, and gives up after patience.
 func Lock(ctx context.Context, path string, patience time.Duration, waiting func()) (*os.File, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := privateFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func main() {
 	case len(args) == 2 && args[0] == "up" && args[1] == "--all":
 		err = lab.Up(ctx, allTargets())
 	case len(args) > 1 && args[0] == "exec":
-		if err = lab.Up(ctx, targets()); err == nil {
+		if err = lab.Up(ctx, append(targets(), ahead(args[1:])...)); err == nil {
 			err = lab.Exec(args[1:])
 		}
 	case len(args) == 1 && args[0] == "status":

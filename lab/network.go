@@ -9,6 +9,24 @@ import (
 	"strings"
 )
 
+// Claim makes the network's bridge as the engine would for its first container, which may be a minute
+// later. Until then an engine of another cache would take the same range for free.
+func (n Network) Claim(ctx context.Context, root string) error {
+	bridge, gateway := n.Name+"0", strings.TrimSuffix(n.CIDR, "0/16")+"1/16"
+	for _, args := range [][]string{
+		{"link", "add", bridge, "type", "bridge"},
+		{"address", "add", gateway, "dev", bridge},
+		{"link", "set", bridge, "up"},
+	} {
+		var log strings.Builder
+		err := command{Args: append([]string{"/sbin/ip"}, args...), Root: root, Dir: "/", Log: &log}.Run(ctx)
+		if err != nil {
+			return fmt.Errorf("make network %s: %w: %s", n.Name, err, strings.TrimSpace(log.String()))
+		}
+	}
+	return nil
+}
+
 // Remove takes the network's bridge and packet filter rules off the machine, with the programs of
 // the engine's root file system, since the machine need not have them. Only when that was deleted
 // meanwhile do the machine's have to do.

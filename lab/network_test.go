@@ -1,9 +1,55 @@
 package main
 
 import (
+	"net"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
+
+func TestClaimedNetworkIsTaken(t *testing.T) {
+	if _, err := os.Stat("/sbin/ip"); err != nil || os.Geteuid() != 0 {
+		t.Skip("needs root and /sbin/ip")
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked, so the thread ends with its network
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			t.Error(err)
+			return
+		}
+		var taken []string
+		for range 3 {
+			cidr, err := freeCIDR(0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			taken = append(taken, cidr)
+			if err := (Network{Name: "sliptest" + string(rune('a'+len(taken))), CIDR: cidr}).Claim(t.Context(), ""); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		if want := "10.87.0.0/16 10.88.0.0/16 10.89.0.0/16"; strings.Join(taken, " ") != want {
+			t.Errorf("%s, not %s", taken, want)
+		}
+	}()
+	<-done
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range interfaces {
+		if strings.HasPrefix(i.Name, "sliptest") {
+			t.Errorf("%s is on the machine", i.Name)
+		}
+	}
+}
 
 func TestRemovalTakesOutTheNetworkAndNothingElse(t *testing.T) {
 	n := Network{Name: "slip0a0b0c0d", CIDR: "10.90.0.0/16"}

@@ -21,9 +21,6 @@ type demand struct {
 	running map[string]*attempt
 }
 
-// selfAgent is how the registry calls itself when it asks itself.
-const selfAgent = "slipway-lab-registry"
-
 type attempt struct {
 	done chan struct{}
 	err  error
@@ -40,8 +37,7 @@ func (d *demand) add(target string, build func(context.Context) error) {
 }
 
 func (d *demand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The registry itself looks at what it is about to serve.
-	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && !strings.Contains(r.UserAgent(), selfAgent) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		if err := d.await(r.Context(), r.URL.Path); err != nil {
 			refuse(w, r.Method, err)
 			return
@@ -119,7 +115,7 @@ func buildOnDemand(ctx context.Context, spec registrySpec, image Image) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	say("%s: asked for, building", image.Step.About)
+	say("%s: asked for, building%s", image.Step.About, howLong(missing))
 	if err := preflight(ctx, spec.Cache, true); err != nil {
 		return err
 	}

@@ -22,13 +22,12 @@ func onDemand(t *testing.T, build func(context.Context) error) *httptest.Server 
 	return server
 }
 
-func ask(t *testing.T, method, url, agent string) (*http.Response, string) {
+func ask(t *testing.T, method, url string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("User-Agent", agent)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -49,10 +48,9 @@ func TestImageIsBuiltOnceHoweverManyAsk(t *testing.T) {
 		return nil
 	})
 	for _, other := range []string{"/v2/", "/v2/team/app/manifests/2", "/v2/team/app/blobs/sha256:1"} {
-		ask(t, http.MethodGet, server.URL+other, "engine")
+		ask(t, http.MethodGet, server.URL+other)
 	}
-	ask(t, http.MethodGet, server.URL+"/v2/team/app/manifests/1", selfAgent)
-	ask(t, http.MethodPut, server.URL+"/v2/team/app/manifests/1", "engine")
+	ask(t, http.MethodPut, server.URL+"/v2/team/app/manifests/1")
 	if n := builds.Load(); n != 0 {
 		t.Fatalf("built %d times for requests that need no image", n)
 	}
@@ -60,14 +58,14 @@ func TestImageIsBuiltOnceHoweverManyAsk(t *testing.T) {
 	for i := range 8 {
 		method := []string{http.MethodHead, http.MethodGet}[i%2]
 		wg.Go(func() {
-			resp, _ := ask(t, method, server.URL+"/v2/team/app/manifests/1", "engine")
+			resp, _ := ask(t, method, server.URL+"/v2/team/app/manifests/1")
 			if resp.StatusCode != http.StatusOK {
 				t.Errorf("%s: %s", method, resp.Status)
 			}
 		})
 	}
 	wg.Wait()
-	ask(t, http.MethodGet, server.URL+"/v2/team/app/manifests/1", "engine")
+	ask(t, http.MethodGet, server.URL+"/v2/team/app/manifests/1")
 	if n := builds.Load(); n != 1 {
 		t.Errorf("built %d times", n)
 	}
@@ -82,18 +80,18 @@ func TestFailedImageTellsWhyAndIsTriedAgain(t *testing.T) {
 		return nil
 	})
 	url := server.URL + "/v2/team/app/manifests/1"
-	resp, _ := ask(t, http.MethodHead, url, "engine")
+	resp, _ := ask(t, http.MethodHead, url)
 	// All that an engine shows of the answer to a HEAD.
 	for _, want := range []string{"500", "no luck", "/cache/logs/kubernetes.log"} {
 		if !strings.Contains(resp.Status, want) {
 			t.Errorf("%q is missing from the status %q", want, resp.Status)
 		}
 	}
-	resp, body := ask(t, http.MethodGet, url, "engine")
+	resp, body := ask(t, http.MethodGet, url)
 	if resp.StatusCode != http.StatusInternalServerError || !strings.Contains(body, "last line") {
 		t.Errorf("%s: %s", resp.Status, body)
 	}
-	if resp, _ := ask(t, http.MethodHead, url, "engine"); resp.StatusCode != http.StatusOK {
+	if resp, _ := ask(t, http.MethodHead, url); resp.StatusCode != http.StatusOK {
 		t.Errorf("the third attempt succeeded, the answer is %s", resp.Status)
 	}
 }
@@ -116,7 +114,7 @@ func TestBuildGoesOnWhenItsFirstRequestIsGivenUp(t *testing.T) {
 		t.Fatalf("the request ended before the build: %v", err)
 	}
 	close(release)
-	if resp, _ := ask(t, http.MethodHead, server.URL+"/v2/team/app/manifests/1", "engine"); resp.StatusCode != http.StatusOK {
+	if resp, _ := ask(t, http.MethodHead, server.URL+"/v2/team/app/manifests/1"); resp.StatusCode != http.StatusOK {
 		t.Error(resp.Status)
 	}
 	if n := builds.Load(); n != 1 {

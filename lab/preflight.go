@@ -34,7 +34,7 @@ func preflight(ctx context.Context, cache string, building bool) error {
 	if arch != "amd64" && arch != "arm64" {
 		problem("needs an amd64 or arm64 machine; this is %s", runtime.GOARCH)
 	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
+	if err := privateDir(cache); err != nil {
 		problem("%w: set XDG_CACHE_HOME to a directory that can be written", err)
 	} else {
 		if err := freeSpace(cache, building); err != nil {

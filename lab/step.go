@@ -159,6 +159,10 @@ func (r *Steps) Ensure(ctx context.Context, steps ...*Step) error {
 	return g.Wait()
 }
 
+// again looks at what is there anew: a run of another state of the source may have pruned what this one built
+// or found, until it holds the lock on the daemons.
+func (r *Steps) again() *Steps { return &Steps{Cache: r.Cache, Source: r.Source, Say: r.Say} }
+
 func (r *Steps) once(ctx context.Context, s *Step) func() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -202,15 +206,16 @@ func (r *Steps) build(ctx context.Context, s *Step) error {
 			return fmt.Errorf("%s: remove what a killed run left: %w", s.About, err)
 		}
 	}
+	if err := privateDir(filepath.Dir(part)); err != nil {
+		return err
+	}
+	// Its mode may become that of the root directory of an engine or a node.
 	partial := filepath.Join(r.Cache, "parts", "."+filepath.Base(part)+".partial")
 	if err := os.MkdirAll(partial, 0o755); err != nil {
 		return err
 	}
 	logPath := filepath.Join(r.Cache, "logs", s.Name+".log")
-	if err := os.MkdirAll(filepath.Dir(logPath), 0o755); err != nil {
-		return err
-	}
-	log, err := os.Create(logPath)
+	log, err := privateFile(logPath)
 	if err != nil {
 		return err
 	}

@@ -20,9 +20,6 @@ func newSteps(t *testing.T) *Steps {
 	return &Steps{Cache: t.TempDir(), Source: t.TempDir(), Say: t.Logf}
 }
 
-// again is the same cache as a later run of the lab sees it.
-func again(s *Steps) *Steps { return &Steps{Cache: s.Cache, Source: s.Source, Say: s.Say} }
-
 func write(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -87,7 +84,7 @@ func TestBuildsOnceAndOnlyWhatIsMissing(t *testing.T) {
 	l, r := counting("left", &left, b), counting("right", &right, b)
 	steps := newSteps(t)
 	for range 3 {
-		if err := again(steps).Ensure(t.Context(), l, r, b); err != nil {
+		if err := steps.again().Ensure(t.Context(), l, r, b); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -97,11 +94,29 @@ func TestBuildsOnceAndOnlyWhatIsMissing(t *testing.T) {
 	if err := os.RemoveAll(steps.Part(l)); err != nil {
 		t.Fatal(err)
 	}
-	if err := again(steps).Ensure(t.Context(), l, r); err != nil {
+	if err := steps.again().Ensure(t.Context(), l, r); err != nil {
 		t.Fatal(err)
 	}
 	if base.Load() != 1 || left.Load() != 2 || right.Load() != 1 {
 		t.Fatalf("after deleting left: built base %d, left %d, right %d times", base.Load(), left.Load(), right.Load())
+	}
+}
+
+func TestPartThatIsPrunedMeanwhileIsBuiltAgain(t *testing.T) {
+	var builds atomic.Int32
+	s := counting("part", &builds)
+	steps := newSteps(t)
+	if err := steps.Ensure(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(steps.Part(s)); err != nil {
+		t.Fatal(err)
+	}
+	if err := steps.again().Ensure(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(steps.Part(s)); err != nil || builds.Load() != 2 {
+		t.Errorf("%v, built %d times", err, builds.Load())
 	}
 }
 
@@ -186,7 +201,7 @@ func TestTwoRunsAtOnceBuildOnce(t *testing.T) {
 	var said atomic.Int32
 	var wg sync.WaitGroup
 	for range 2 {
-		run := again(steps)
+		run := steps.again()
 		run.Say = func(format string, _ ...any) {
 			if strings.Contains(format, "waiting") {
 				said.Add(1)
