@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	_ "embed"
 	"fmt"
 	"path"
 	"regexp"
@@ -21,9 +22,21 @@ const (
 	kubeconfigPath = "/etc/slipway/kubeconfig"
 )
 
+// The node is a privileged container of the engine: a privileged pod is as good as root on
+// the engine. So the API server admits no pod beyond the Pod Security level baseline, except
+// in kube-system, and no label of a namespace changes that.
+var (
+	//go:embed cluster-admission.yaml
+	clusterAdmission string
+	//go:embed cluster-policy.yaml
+	clusterPolicy string
+)
+
 // startCluster starts k3s. Where control groups are version 2, processes must
 // first leave the root group, or k3s cannot pass controllers on to its pods. The
-// kubeconfig of an earlier start is of no use to anyone.
+// kubeconfig of an earlier start is of no use to anyone. Without the controller of Helm
+// charts nothing in the cluster installs what a manifest names as an administrator. The
+// kubeconfig is not where others see it before the policy is in force.
 const startCluster = `set -eu
 rm -f ` + kubeconfigPath + `
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
@@ -31,8 +44,18 @@ if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
 	xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs || :
 	sed -e 's/ / +/g' -e 's/^/+/' < /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
 fi
-exec k3s server --write-kubeconfig ` + kubeconfigPath + ` --private-registry /etc/registries.yaml \
-	--tls-san ` + clusterAlias + ` --disable traefik,metrics-server,local-storage --snapshotter native
+k() { kubectl --kubeconfig /run/kubeconfig "$@"; }
+(
+	until k apply --filename /etc/cluster-policy.yaml &&
+		! k label namespace default pod-security.kubernetes.io/enforce=privileged --dry-run=server; do
+		sleep 0.2
+	done
+	cp -p /run/kubeconfig ` + kubeconfigPath + `.new
+	mv ` + kubeconfigPath + `.new ` + kubeconfigPath + `
+) > /dev/null 2>&1 &
+exec k3s server --write-kubeconfig /run/kubeconfig --private-registry /etc/registries.yaml \
+	--tls-san ` + clusterAlias + ` --disable traefik,metrics-server,local-storage --disable-helm-controller \
+	--kube-apiserver-arg admission-control-config-file=/etc/cluster-admission.yaml --snapshotter native
 `
 
 const registries = `mirrors:
@@ -48,13 +71,18 @@ type Cluster struct {
 	// +private
 	Image string
 	// +private
+	GoImage string
+	// +private
 	Registry *dagger.Service
 }
 
 // A throwaway Kubernetes cluster of one node, to try things out.
 //
 // It runs k3s as a service of the Dagger engine and keeps nothing: with the last
-// user all of it is gone.
+// user all of it is gone. Its node is a privileged container, so the engine must allow
+// these, and pods are held to the Pod Security level baseline: none that is privileged,
+// mounts a directory of the node or uses its network is admitted, whatever the labels
+// of its namespace say.
 //
 //	dagger call cluster server up --ports 6443:6443
 //	dagger call cluster kubeconfig export --path kubeconfig
@@ -72,7 +100,7 @@ func (s *Slipway) Cluster(
 	if !regexp.MustCompile(`^[a-z0-9-]{1,40}$`).MatchString(name) {
 		return nil, fmt.Errorf("--name %q: a cluster is named with lower-case letters, digits and dashes, 40 at most", name)
 	}
-	return &Cluster{Name: name, Image: s.ClusterImage, Registry: registry}, nil
+	return &Cluster{Name: name, Image: s.ClusterImage, GoImage: s.GoImage, Registry: registry}, nil
 }
 
 func (c *Cluster) shared() *dagger.CacheVolume {
@@ -94,6 +122,8 @@ func (c *Cluster) Server() *dagger.Service {
 		WithMountedTemp("/var/log").
 		WithMountedTemp("/tmp").
 		WithNewFile("/etc/registries.yaml", registries).
+		WithNewFile("/etc/cluster-admission.yaml", clusterAdmission).
+		WithNewFile("/etc/cluster-policy.yaml", clusterPolicy).
 		WithEnvVariable("SLIPWAY_CLUSTER", c.Name).
 		WithExposedPort(clusterPort)
 	if c.Registry != nil {
@@ -114,27 +144,30 @@ func (c *Cluster) Server() *dagger.Service {
 //
 // +cache="never"
 func (c *Cluster) Kubeconfig(ctx context.Context) (*dagger.File, error) {
-	ctr, err := c.await(ctx)
+	// It never gets on standard output, which is in every log. Only what a cluster's own
+	// kubeconfig has is taken over: kubectl would run a program that it names.
+	ctr, err := dag.Container().
+		WithMountedFile("/kubeconfig", (&Slipway{GoImage: c.GoImage}).helper("kubeconfig")).
+		WithMountedCache(path.Dir(kubeconfigPath), c.shared()).
+		WithDirectory("/out", dag.Directory()).
+		WithEnvVariable("SLIPWAY_CALL", rand.Text()).
+		WithExec([]string{"/kubeconfig", kubeconfigPath, "/out/kubeconfig"}).
+		Sync(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", c.Name, execCause(err))
+	}
+	return ctr.File("/out/kubeconfig"), nil
+}
+
+// secret is the kubeconfig for this module's own use.
+func (c *Cluster) secret(ctx context.Context) (*dagger.Secret, error) {
+	file, err := c.Kubeconfig(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return ctr.
-		WithExec([]string{"install", "-m", "600", kubeconfigPath, "/kubeconfig.yaml"}).
-		File("/kubeconfig.yaml").
-		WithName("kubeconfig"), nil
-}
-
-// await waits for the cluster's kubeconfig, which it writes once its API server
-// answers. It never gets on standard output, which is in every log.
-func (c *Cluster) await(ctx context.Context) (*dagger.Container, error) {
-	const await = `for i in $(seq 600); do [ ! -s ` + kubeconfigPath + ` ] || exit 0; sleep 0.1; done; exit 1`
-	ctr, err := dag.Container().From(c.Image).
-		WithMountedCache(path.Dir(kubeconfigPath), c.shared()).
-		WithEnvVariable("SLIPWAY_CALL", rand.Text()).
-		WithExec([]string{"sh", "-c", await}).
-		Sync(ctx)
+	text, err := file.Contents(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("cluster %s has written no kubeconfig within a minute: start it with dagger call cluster server up", c.Name)
+		return nil, err
 	}
-	return ctr, nil
+	return dag.SetSecret("slipway-cluster-"+rand.Text(), text), nil
 }

@@ -56,7 +56,7 @@ type request struct {
 
 // needsCluster is the one place that refuses to do without a cluster.
 func (s *Slipway) needsCluster() error {
-	if s.Kubeconfig == nil && s.throwaway == nil {
+	if s.Kubeconfig == nil {
 		return errors.New("this needs a cluster: give --kubeconfig, such as file:$HOME/.kube/config, before the function's name, " +
 			"or SLIPWAY_KUBECONFIG in .env; a throwaway cluster is used by: dagger call rehearse")
 	}
@@ -157,12 +157,8 @@ func (s *Slipway) inCluster(ctx context.Context) (*dagger.Container, string, err
 	}
 	ctr = ctr.
 		WithEnvVariable("KUBECONFIG", kubeconfigPath).
+		WithMountedSecret(kubeconfigPath, s.Kubeconfig).
 		WithEnvVariable("SLIPWAY_CALL", rand.Text())
-	if s.throwaway != nil {
-		ctr = ctr.WithMountedCache(path.Dir(kubeconfigPath), s.throwaway.shared())
-	} else {
-		ctr = ctr.WithMountedSecret(kubeconfigPath, s.Kubeconfig)
-	}
 	if s.APIServer == nil {
 		return ctr, "", nil
 	}

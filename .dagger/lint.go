@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -9,11 +10,26 @@ import (
 // toolchain whose code it reads.
 const golangciLint = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"
 
+// noFiles are flags of golangci-lint by which a source's configuration neither has it write
+// files, in whose place another source's could be, nor gives arguments to git. They win over
+// the configuration.
+var noFiles = []string{
+	"--fix=false",
+	"--new=false", "--new-from-rev=", "--new-from-patch=", "--new-from-merge-base=",
+	"--output.text.path=stdout", "--output.text.colors=false",
+	"--output.json.path=", "--output.tab.path=", "--output.html.path=", "--output.checkstyle.path=", "--output.code-climate.path=",
+	"--output.junit-xml.path=", "--output.teamcity.path=", "--output.sarif.path=",
+}
+
 // Lint the whole Go module with golangci-lint.
 //
 // It heeds the .golangci.yml beside go.mod, if there is one, and returns the
 // report. The first run compiles golangci-lint, which takes minutes; later runs
 // reuse it.
+//
+// The report is text and goes nowhere else: output.formats of the configuration is
+// passed over, so is issues.fix, and so are issues.new and its like, as there is no
+// history to compare with. Plugins (linters.settings.custom) are refused.
 //
 //	dagger call lint
 //
@@ -29,10 +45,11 @@ func (s *Slipway) Lint(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := workspace.
+	args := slices.Concat([]string{"golangci-lint", "run", "--build-tags", strings.Join(s.Tags, ",")}, noFiles, []string{"./..."})
+	out, err := s.shown(workspace.
 		WithMountedFile("/usr/local/bin/golangci-lint", linter).
-		WithMountedCache("/root/.cache/golangci-lint", dag.CacheVolume("slipway-golangci-lint")).
-		WithExec([]string{"golangci-lint", "run", "--build-tags", strings.Join(s.Tags, ","), "./..."}).
+		WithMountedCache("/root/.cache/golangci-lint", dag.CacheVolume("slipway-golangci-lint")),
+		args...).
 		Stdout(ctx)
 	return out, execCause(err)
 }

@@ -88,7 +88,7 @@ type Slipway struct {
 	// +private
 	BrowserImage string
 
-	// throwaway is the cluster of a rehearsal, in place of a kubeconfig.
+	// throwaway is the cluster of a rehearsal, whose kubeconfig is there once it has started.
 	throwaway *Cluster
 }
 

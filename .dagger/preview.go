@@ -18,7 +18,8 @@ const (
 //
 // Builds, publishes and deploys the source to a registry and a cluster that are made for
 // it, then listens on port 80 as the first Service of the manifests does: each new
-// connection goes to one of the pods. The cluster is gone with the call.
+// connection goes to one of the pods. The cluster is gone with the call. As with rehearse,
+// its node is a privileged container, and privileged manifests are refused.
 //
 //	dagger call preview up --ports 8080:80
 //

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/rehearsal"
 )
 
 const (
@@ -32,6 +33,11 @@ const (
 // became of the requests.
 //
 // Without manifests there is nothing to rehearse, which is no failure.
+//
+// It starts a privileged container, the cluster's node: the engine must allow these. So
+// the manifests may not be privileged. The cluster admits pods up to the Pod Security
+// level baseline, and what could have it admit others is refused before anything
+// starts: rights beyond the release's namespace, admission webhooks, volumes of the node.
 //
 //	dagger call rehearse
 //
@@ -173,15 +179,32 @@ func (s *Slipway) onThrowaway(name string) (*Slipway, error) {
 	return &to, nil
 }
 
-// startThrowaway starts the registry and the cluster of onThrowaway.
+// startThrowaway starts the registry and the cluster of onThrowaway, unless the manifests
+// have what such a cluster must not be given.
 func (s *Slipway) startThrowaway(ctx context.Context) error {
+	// Any image will do: what is looked at does not depend on it.
+	file, err := s.Render(ctx, s.Repository+"@sha256:"+strings.Repeat("0", 64), nil)
+	if err != nil {
+		return err
+	}
+	manifests, err := file.Contents(ctx)
+	if err != nil {
+		return err
+	}
+	objects, err := rehearsal.Parse(manifests)
+	if err != nil {
+		return err
+	}
+	if err := rehearsal.Refuse(objects, s.Namespace); err != nil {
+		return err
+	}
 	if _, err := s.Registry.Start(ctx); err != nil {
 		return err
 	}
 	if _, err := s.APIServer.Start(ctx); err != nil {
 		return err
 	}
-	_, err := s.throwaway.await(ctx)
+	s.Kubeconfig, err = s.throwaway.secret(ctx)
 	return err
 }
 

@@ -38,6 +38,10 @@ func (s *Slipway) Test(ctx context.Context) (string, error) {
 // module in its cache. They have the environment, secrets and services that the
 // service's smoke.yaml says it needs.
 //
+// Tests may use the network: they reach what any container of the engine reaches, and
+// have no credentials for it. Of what one program prints 1 MiB is kept; control
+// characters are shown as \x1b, and commands to CI systems have no effect.
+//
 //	dagger call unit
 //
 // +check
@@ -47,13 +51,11 @@ func (s *Slipway) Unit(ctx context.Context) (string, error) {
 		return "", err
 	}
 	helper := s.helper("unit")
-	compiled := workspace.
+	compiled := s.shown(workspace.
 		WithMountedFile("/unit", helper).
-		WithDirectory("/tests", dag.Directory()).
-		WithExec([]string{
-			"go", "test", "-exec", "/unit record /tests",
-			"-race", "-shuffle=on", "-cover", "-tags", strings.Join(s.Tags, ","), "./...",
-		})
+		WithDirectory("/tests", dag.Directory()),
+		"go", "test", "-exec", "/unit record /tests",
+		"-race", "-shuffle=on", "-cover", "-tags", strings.Join(s.Tags, ","), "./...")
 	report, err := compiled.Stdout(ctx)
 	if err != nil {
 		return "", notCompiled(err)

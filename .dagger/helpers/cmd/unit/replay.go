@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"slipway/helpers/internal/sanitize"
 )
 
 // overtime is how long a test program may take beyond its -test.timeout, by which
@@ -22,6 +24,9 @@ const overtime = time.Minute
 
 // okPrefix begins go test's line for a package whose tests passed.
 const okPrefix = "ok  \t"
+
+// maxOutput is what is kept of one test program's output, in bytes.
+const maxOutput = 1 << 20
 
 var errFailed = errors.New("FAIL")
 
@@ -102,7 +107,8 @@ func recorded(dir, pkg string) (string, call, error) {
 	return from, c, err
 }
 
-// run returns the program's output, standard error with it, as go test shows it.
+// run returns the program's output, standard error with it, as go test shows it, but made
+// harmless: whoever writes the tests chooses it.
 func run(program string, c call) ([]byte, error) {
 	coverage, err := os.MkdirTemp("", "coverage")
 	if err != nil {
@@ -131,11 +137,18 @@ func run(program string, c call) ([]byte, error) {
 	cmd.Dir = c.Dir
 	cmd.Env = append(cmd.Environ(), "GOCOVERDIR="+coverage)
 	cmd.WaitDelay = overtime
-	out, err := cmd.CombinedOutput()
+	var out bytes.Buffer
+	harmless := sanitize.NewWriter(&out)
+	harmless.Limit(maxOutput)
+	cmd.Stdout, cmd.Stderr = harmless, harmless
+	err = cmd.Run()
+	if flushed := harmless.Flush(); err == nil {
+		err = flushed
+	}
 	if ctx.Err() != nil {
 		err = errors.New("killed: it ran a minute longer than its -test.timeout")
 	}
-	return out, err
+	return out.Bytes(), err
 }
 
 // coverageLine is what a test program that counts coverage prints last.

@@ -77,6 +77,13 @@ func TestReplay(t *testing.T) {
 			report:  "ok  \ta\t0.001s\nok  \ta.test\t0.001s\n",
 			want:    "ok  \ta\tT\tcoverage: 1%\nok  \ta.test\tT\tcoverage: 2%\n",
 		},
+		{
+			name:    "what a terminal or a CI system would obey",
+			scripts: map[string]string{"a.test": `printf 'a\033[2J\n::set-output name=x::y\n##vso[task.complete]\n' >&2; exit 1`},
+			report:  "ok  \ta\t0.001s\n",
+			want:    "a\\x1b[2J\n: :set-output name=x::y\n# #vso[task.complete]\nFAIL\ta\tT\n",
+			failed:  true,
+		},
 		{name: "no package", report: "", want: ""},
 	}
 	for _, tt := range tests {
@@ -114,6 +121,15 @@ func TestRunsWhereAndHowGoTestWould(t *testing.T) {
 	call := regexp.MustCompile("^" + c.Dir + ` -test\.paniconexit0 -test\.gocoverdir=\S+ -test\.timeout=10m0s -test\.shuffle=on$`)
 	if lines[0] != c.Dir || !call.MatchString(lines[1]) || strings.Contains(lines[1], "/gone/") || lines[2] != "there" {
 		t.Errorf("got\n%s", r.text)
+	}
+}
+
+// A test that prints without end fills neither a log nor the memory.
+func TestReplayBounded(t *testing.T) {
+	dir := recordings(t, map[string]string{"a.test": "yes | head -c 5000000; exit 1"})
+	text := test(dir, "a").text
+	if len(text) > maxOutput+100 || !strings.Contains(text, "output cut\nFAIL\ta\t") {
+		t.Errorf("got %d bytes, ending in %q", len(text), text[max(0, len(text)-100):])
 	}
 }
 
