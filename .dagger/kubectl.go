@@ -173,11 +173,11 @@ var dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$`)
 func (s *Slipway) releaseName(ctx context.Context, given string) (string, error) {
 	release := given
 	if release == "" {
-		mod, err := s.Source.File("go.mod").Contents(ctx)
+		module, err := s.modulePath(ctx)
 		if err != nil {
 			return "", err
 		}
-		release = strings.ToLower(path.Base(majorVersion.ReplaceAllString(modulePath(mod), "")))
+		release = strings.ToLower(path.Base(majorVersion.ReplaceAllString(module, "")))
 	}
 	if !dnsLabel.MatchString(release) {
 		return "", fmt.Errorf("the release cannot be called %q: give --release lower-case letters, digits and dashes, 53 at most", release)

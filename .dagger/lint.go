@@ -25,14 +25,20 @@ func (s *Slipway) Lint(ctx context.Context) (string, error) {
 		WithEnvVariable("GOBIN", "/usr/local/bin").
 		WithExec([]string{"go", "install", golangciLint}).
 		File("/usr/local/bin/golangci-lint")
-	workspace, err := s.workspace(ctx, lintCaches, s.code())
+	code, err := s.packages(ctx)
+	if err != nil {
+		return "", err
+	}
+	workspace, err := s.workspace(ctx, lintCaches, code)
 	if err != nil {
 		return "", err
 	}
 	out, err := workspace.
+		// All of it: its configuration may be anywhere above.
+		WithMountedDirectory("/src", code.all).
 		WithMountedFile("/usr/local/bin/golangci-lint", linter).
 		WithMountedCache("/root/.cache/golangci-lint", dag.CacheVolume("slipway-golangci-lint")).
-		WithExec([]string{"golangci-lint", "run", "--build-tags", strings.Join(s.Tags, ","), "./..."}).
+		WithExec(append([]string{"golangci-lint", "run", "--build-tags", strings.Join(s.Tags, ",")}, code.patterns...)).
 		Stdout(ctx)
 	return out, execCause(err)
 }

@@ -15,6 +15,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"path"
@@ -27,6 +28,8 @@ import (
 type Slipway struct {
 	// +private
 	Source *dagger.Directory
+	// +private
+	Dir string // where in the source the caller stands
 	// +private
 	Package string
 	// +private
@@ -51,19 +54,22 @@ type Slipway struct {
 
 // New takes what is common to all functions. Its arguments are one struct since
 // "package" cannot be the name of a Go variable.
-func New(args struct {
-	// Root of the Go module that holds the service: the directory of go.mod.
+func New(ctx context.Context, args struct {
+	// The directory you call from, with the repository around it.
+	Workspace *dagger.Workspace
+	// Source of the service: a Go module, or a directory with all that the service's
+	// module needs beside it, as a go.work says. Default: where you are, with the
+	// repository around it.
 	//
-	// Read from it: Go files and everything in directories. Left out, so that an
-	// edit there rebuilds nothing: documents and other files beside go.mod,
-	// hidden directories, and lab, e2e, docs and node_modules.
+	// All of it is there for the service, save node_modules and the history in .git. But
+	// only an edit of what Go reads to build the service builds it again.
 	//
-	// +defaultPath="/"
-	// +ignore=["*", "!go.*", "!*.go", "!*.html", "!*.tmpl", "!*.css", "!*.js", "!*.sql", "!smoke.yaml", "!*/**", ".*", "lab", "e2e", "docs", "**/node_modules", "**/*.md", "!.golangci.*", "!.git/HEAD", "!.git/packed-refs", "!.git/refs/heads", "!.git/refs/tags"]
+	// +optional
+	// +ignore=["**/node_modules", "*/.git", "*/**/.git", ".git/[^Hpr]*", ".git/H[^E]*", ".git/p[^a]*", ".git/r[^e]*", ".git/re[^f]*", ".git/refs/[^ht]*"]
 	Source *dagger.Directory
-	// Main package of the service, relative to source.
+	// Main package of the service, relative to source. Default: the only one there is.
 	//
-	// +default="./service"
+	// +optional
 	Package string
 	// Kubernetes manifests: a directory with base/, or with the manifests themselves, be
 	// they a kustomization or plain YAML. Default: the directory manifests of the source.
@@ -110,13 +116,21 @@ func New(args struct {
 	if args.Port < 1 || args.Port > 65535 {
 		return nil, fmt.Errorf("--port %d is not a TCP port: give one from 1 to 65535", args.Port)
 	}
-	pkg := path.Clean(args.Package)
-	if !fs.ValidPath(pkg) || strings.Contains(pkg, "...") {
-		return nil, fmt.Errorf("--package %q is not a directory inside the source: give one like ./cmd/api", args.Package)
+	pkg := args.Package
+	if pkg != "" {
+		if pkg = path.Clean(pkg); !fs.ValidPath(pkg) || strings.Contains(pkg, "...") {
+			return nil, fmt.Errorf("--package %q is not a directory inside the source: give one like ./cmd/api", args.Package)
+		}
+		pkg = "./" + pkg
+	}
+	source, dir, err := loadSource(ctx, args.Workspace, args.Source)
+	if err != nil {
+		return nil, err
 	}
 	return &Slipway{
-		Source:        args.Source,
-		Package:       "./" + pkg,
+		Source:        source,
+		Dir:           dir,
+		Package:       pkg,
 		Manifest:      args.Manifests,
 		Port:          args.Port,
 		Version:       args.Version,

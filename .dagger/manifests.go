@@ -166,11 +166,11 @@ func (s *Slipway) manifests(ctx context.Context) (*dagger.Directory, error) {
 	if s.Manifest != nil {
 		return s.Manifest, nil
 	}
-	there, err := s.Source.Exists(ctx, manifestsDir)
-	if err == nil && !there {
+	dir, err := s.find(ctx, manifestsDir)
+	if err == nil && dir == "" {
 		err = errNoManifests
 	}
-	return s.Source.Directory(manifestsDir), err
+	return s.Source.Directory(dir), err
 }
 
 // layer is a directory that can be rendered: base or an overlay.

@@ -89,7 +89,11 @@ func (s *Slipway) helper(name string) *dagger.File {
 
 // questions returns the service's smoke.yaml as JSON.
 func (s *Slipway) questions(ctx context.Context) (string, error) {
-	file := path.Join(s.Package, smokeFile)
+	pkg, err := s.mainPackage(ctx)
+	if err != nil {
+		return "", err
+	}
+	file := path.Join(pkg, smokeFile)
 	there, err := s.Source.Exists(ctx, file)
 	if err != nil || !there {
 		return smokeDefault, err

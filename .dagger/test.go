@@ -41,7 +41,11 @@ func (s *Slipway) Test(ctx context.Context) (string, error) {
 //
 // +check
 func (s *Slipway) Unit(ctx context.Context) (string, error) {
-	workspace, err := s.workspace(ctx, testCaches, s.code())
+	code, err := s.packages(ctx)
+	if err != nil {
+		return "", err
+	}
+	workspace, err := s.workspace(ctx, testCaches, code)
 	if err != nil {
 		return "", err
 	}
@@ -49,13 +53,13 @@ func (s *Slipway) Unit(ctx context.Context) (string, error) {
 	compiled := workspace.
 		WithMountedFile("/unit", helper).
 		WithDirectory("/tests", dag.Directory()).
-		WithExec([]string{
+		WithExec(append([]string{
 			"go", "test", "-exec", "/unit record /tests",
-			"-race", "-shuffle=on", "-cover", "-tags", strings.Join(s.Tags, ","), "./...",
-		})
+			"-race", "-shuffle=on", "-cover", "-tags", strings.Join(s.Tags, ","),
+		}, code.patterns...))
 	report, err := compiled.Stdout(ctx)
 	if err != nil {
-		return "", notCompiled(err)
+		return "", s.goCause(ctx, notCompiled(err), code)
 	}
 	home := dag.Directory().WithNewDirectory("tmp", dagger.DirectoryWithNewDirectoryOpts{Permissions: 0o700})
 	owned := dagger.ContainerWithMountedDirectoryOpts{Owner: user + ":" + user}
@@ -66,7 +70,8 @@ func (s *Slipway) Unit(ctx context.Context) (string, error) {
 		WithMountedDirectory("/home/nonroot", home, owned).
 		WithEnvVariable("HOME", "/home/nonroot").
 		WithEnvVariable("TMPDIR", "/home/nonroot/tmp").
-		WithMountedDirectory("/src", s.code(), owned).
+		// All of it: a test may read any file of the source.
+		WithMountedDirectory("/src", code.all, owned).
 		WithMountedDirectory("/tests", compiled.Directory("/tests")).
 		WithMountedFile("/unit", helper).
 		WithNewFile("/report", report).
