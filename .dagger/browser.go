@@ -44,7 +44,7 @@ func (s *Slipway) Browser(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if tests == nil {
-		return "no browser tests: there is no " + s.browserModule() + "\n", nil
+		return "no browser tests: there is no " + browserTests + "/go.mod beside the main package\n", nil
 	}
 	out, err := tests.Stdout(ctx)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *Slipway) Screenshots(ctx context.Context) (*dagger.Directory, error) {
 		return nil, err
 	}
 	if tests == nil {
-		return nil, errors.New("there are no browser tests to take pictures: write " + s.browserModule() + ", as browser --help says")
+		return nil, errors.New("there are no browser tests to take pictures: write some beside the main package, as browser --help says")
 	}
 	if tests, err = tests.Sync(ctx); err != nil {
 		return nil, fmt.Errorf("the service's pages do not work as they should:\n%s", results(execCause(err).Error()))
@@ -74,7 +74,12 @@ func (s *Slipway) Screenshots(ctx context.Context) (*dagger.Directory, error) {
 
 // browserTests is the container in which the tests have run, nil if there are none.
 func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
-	if there, err := s.Source.Exists(ctx, s.browserModule()); err != nil || !there {
+	pkg, err := s.mainPackage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	module := path.Join(pkg, browserTests)
+	if there, err := s.Source.Exists(ctx, path.Join(module, "go.mod")); err != nil || !there {
 		return nil, err
 	}
 	ctr, err := s.running(ctx, "browser")
@@ -86,8 +91,11 @@ func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
 		WithServiceBinding("service", s.balancedPods(ctr)).
 		AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true})
 
-	dir := s.Source.Directory(path.Dir(s.browserModule()))
-	workspace, err := s.workspace(ctx, testCaches, dir)
+	tests, err := s.browserCode(ctx, module)
+	if err != nil {
+		return nil, err
+	}
+	workspace, err := s.workspace(ctx, testCaches, tests)
 	if err != nil {
 		return nil, err
 	}
@@ -96,11 +104,11 @@ func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
 		WithExec([]string{"go", "test", "-c", "-o", "/out/browser.test", "."}).
 		File("/out/browser.test")
 	if _, err := program.Sync(ctx); err != nil {
-		return nil, fmt.Errorf("the browser tests in %s do not compile:\n%w", path.Dir(s.browserModule()), execCause(err))
+		return nil, fmt.Errorf("the browser tests in %s do not compile:\n%w", module, execCause(err))
 	}
-	tests := dag.Container().
+	run := dag.Container().
 		WithFile("/browser.test", program).
-		WithMountedDirectory("/src", dir, dagger.ContainerWithMountedDirectoryOpts{Owner: user + ":" + user}).
+		WithMountedDirectory("/src", s.Source.Directory(module), dagger.ContainerWithMountedDirectoryOpts{Owner: user + ":" + user}).
 		WithWorkdir("/src").
 		WithDirectory(screenshots, dag.Directory(), dagger.ContainerWithDirectoryOpts{Owner: user + ":" + user}).
 		WithUser(user+":"+user).
@@ -108,13 +116,17 @@ func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
 		WithEnvVariable("BROWSER", fmt.Sprintf("http://chromium:%d", browserPort)).
 		WithServiceBinding("chromium", chromium)
 	for _, pods := range balanced {
-		tests = tests.WithEnvVariable(fmt.Sprintf("SERVICE_%d", pods), fmt.Sprintf("http://service:%d", balancedPort(pods)))
+		run = run.WithEnvVariable(fmt.Sprintf("SERVICE_%d", pods), fmt.Sprintf("http://service:%d", balancedPort(pods)))
 	}
-	return tests.WithExec([]string{"/browser.test", "-test.v", "-test.timeout=3m"}), nil
+	return run.WithExec([]string{"/browser.test", "-test.v", "-test.timeout=3m"}), nil
 }
 
-// browserModule is the file by which the service's browser tests are known.
-func (s *Slipway) browserModule() string { return path.Join(s.Package, browserTests, "go.mod") }
+// browserCode is what is read to compile the browser tests, a module of their own.
+func (s *Slipway) browserCode(ctx context.Context, module string) (code, error) {
+	tests := *s
+	tests.Dir, tests.Package = module, ""
+	return tests.packages(ctx)
+}
 
 // balancedPods runs as many containers of the service as are ever needed, and
 // one that spreads connections over them.

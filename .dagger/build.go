@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/goerror"
 )
 
 const (
@@ -134,40 +134,35 @@ func (s *Slipway) golang(c caches) *dagger.Container {
 		WithWorkdir("/src")
 }
 
-// code is what is compiled and tested: the source without its manifests, so that
-// an edit there rebuilds nothing.
-func (s *Slipway) code() *dagger.Directory {
-	return s.Source.Filter(dagger.DirectoryFilterOpts{Exclude: []string{manifestsDir, ".git"}})
-}
-
-// workspace is the toolchain with the code in place and its dependencies
-// downloaded. Only go.mod, go.sum and their like reach the download, so that an
-// edit of the code does not repeat it.
-func (s *Slipway) workspace(ctx context.Context, c caches, code *dagger.Directory) (*dagger.Container, error) {
-	// These go writes itself, and through a link it would write into the caches.
-	for _, name := range []string{"go.mod", "go.sum", "go.work.sum"} {
-		link, err := code.Exists(ctx, name, dagger.DirectoryExistsOpts{
-			ExpectedType: dagger.ExistsTypeSymlinkType, DoNotFollowSymlinks: true,
-		})
-		if err != nil {
-			return nil, err
-		}
-		if link {
-			return nil, fmt.Errorf("%s in the source is a symbolic link: put the file itself there", name)
-		}
+// workspace is the toolchain with the code in place and its dependencies downloaded,
+// unless they are in the source. Only go.mod, go.sum and their like reach the download,
+// so that an edit of the code does not repeat it.
+func (s *Slipway) workspace(ctx context.Context, c caches, code code) (*dagger.Container, error) {
+	files, err := code.files(ctx, code.used.Files)
+	if err != nil {
+		return nil, err
 	}
-	download := s.golang(c).
-		WithMountedDirectory("/src", code.Filter(dagger.DirectoryFilterOpts{
-			Include: []string{"go.*", "**/go.mod", "**/go.sum"},
-		})).
-		WithExec([]string{"go", "mod", "download"})
-	return download.WithMountedDirectory("/src", code), nil
+	ctr := s.golang(c).WithWorkdir(path.Join("/src", code.dir))
+	if code.vendored {
+		return ctr.WithEnvVariable("GOFLAGS", "-buildvcs=false -mod=vendor").WithMountedDirectory("/src", files), nil
+	}
+	modules, err := code.files(ctx, code.modules)
+	if err != nil {
+		return nil, err
+	}
+	return ctr.
+		WithMountedDirectory("/src", modules).
+		WithExec([]string{"go", "mod", "download"}).
+		WithMountedDirectory("/src", files), nil
 }
 
-// compile returns the package's executable and what it is stamped with. It builds
-// into /out, which go leaves empty when the package is no main package.
+// compile returns the package's executable and what it is stamped with.
 func (s *Slipway) compile(ctx context.Context, platform dagger.Platform) (*dagger.File, stamp, error) {
 	platform, err := supported(ctx, platform)
+	if err != nil {
+		return nil, stamp{}, err
+	}
+	pkg, err := s.mainPackage(ctx)
 	if err != nil {
 		return nil, stamp{}, err
 	}
@@ -175,86 +170,55 @@ func (s *Slipway) compile(ctx context.Context, platform dagger.Platform) (*dagge
 	if err != nil {
 		return nil, stamp{}, err
 	}
-	workspace, err := s.workspace(ctx, buildCaches, s.code())
+	target := s.buildsFor(platform)
+	code, err := s.program(ctx, pkg, target)
 	if err != nil {
 		return nil, stamp{}, err
 	}
-	_, arch, _ := strings.Cut(string(platform), "/")
+	workspace, err := s.workspace(ctx, buildCaches, code)
+	if err != nil {
+		return nil, stamp{}, err
+	}
 	out := workspace.
 		WithEnvVariable("CGO_ENABLED", "0").
 		WithEnvVariable("GOOS", "linux").
-		WithEnvVariable("GOARCH", arch).
+		WithEnvVariable("GOARCH", target.Arch).
 		WithDirectory("/out", dag.Directory()).
 		WithExec([]string{
 			"go", "build", "-trimpath",
-			"-tags", strings.Join(s.Tags, ","),
+			"-tags", strings.Join(append(slices.Clone(s.Tags), "timetzdata"), ","),
 			"-ldflags", "-s -w -X main.version=" + st.version + " -X main.revision=" + st.revision,
-			"-o", "/out/", s.Package,
+			"-o", "/out/", code.patterns[0],
 		}).
 		Directory("/out")
 	names, err := out.Entries(ctx)
 	if err != nil {
-		return nil, stamp{}, cmp.Or(s.noMain(ctx, workspace), execCause(err))
-	}
-	if len(names) == 0 {
-		return nil, stamp{}, s.noMain(ctx, workspace)
+		return nil, stamp{}, s.goCause(ctx, execCause(err), code)
 	}
 	return out.File(names[0]), st, nil
 }
 
-// noMain says what is wrong with source and package path, or returns nil if
-// both are right and only the code is not.
-func (s *Slipway) noMain(ctx context.Context, workspace *dagger.Container) error {
-	if there, err := s.Source.Exists(ctx, "go.mod"); err == nil && !there {
-		return errors.New("there is no go.mod in the source: give --source the directory that holds it")
+// goCause adds to what go said what to do about it.
+func (s *Slipway) goCause(ctx context.Context, err error, code code) error {
+	known := goerror.Code{Cgo: code.used.Cgo, Generates: code.used.Generates}
+	if module, err := s.modulePath(ctx); err == nil {
+		known.Module = module
 	}
-	list := func(format, packages string) (string, error) {
-		out, err := workspace.
-			WithExec([]string{"go", "list", "-e", "-find", "-f", format, packages},
-				dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
-			Stdout(ctx)
-		return strings.TrimSpace(out), err
+	if advice := goerror.Advice(err.Error(), known); advice != "" {
+		return fmt.Errorf("%w\n\n%s", err, advice)
 	}
-	var problem string
-	switch name, err := list("{{if .GoFiles}}{{.Name}}{{end}}", s.Package); {
-	case err != nil || name == "main":
-		return nil
-	case name == "":
-		problem = "there is no Go package at " + s.Package
-	default:
-		problem = s.Package + " is package " + name + ", not a main package"
-	}
-	dirs, err := list(`{{if eq .Name "main"}}{{.Dir}}{{end}}`, "./...")
-	if err != nil || dirs == "" {
-		return errors.New(problem + "; the source has no main package at all")
-	}
-	mains := strings.Fields(dirs)
-	for i, dir := range mains {
-		mains[i] = "./" + strings.TrimPrefix(strings.TrimPrefix(dir, "/src"), "/")
-	}
-	return errors.New(problem + "; choose with --package among: " + strings.Join(mains, ", "))
+	return err
 }
 
 // sourceURL is where the module's path says that its source lives, "" when the
 // path names no host.
 func (s *Slipway) sourceURL(ctx context.Context) string {
-	mod, err := s.Source.File("go.mod").Contents(ctx)
+	module, err := s.modulePath(ctx)
 	if err != nil {
 		return ""
 	}
-	module := modulePath(mod)
 	if host, _, _ := strings.Cut(module, "/"); strings.Contains(host, ".") {
 		return "https://" + module
-	}
-	return ""
-}
-
-// modulePath is what a go.mod file calls its module.
-func modulePath(mod string) string {
-	for line := range strings.Lines(mod) {
-		if module, ok := strings.CutPrefix(line, "module "); ok {
-			return strings.Trim(strings.TrimSpace(module), `"`)
-		}
 	}
 	return ""
 }

@@ -47,7 +47,11 @@ func (s *Slipway) Init(ctx context.Context) (*dagger.Changeset, error) {
 	for _, file := range slices.Sorted(maps.Keys(written)) {
 		after = after.WithNewFile(file, written[file])
 	}
-	return after.Changes(before), nil
+	if len(written) == 0 {
+		return after.Changes(before), nil
+	}
+	// The changes are made where the caller stands.
+	return after.Directory(s.Dir).Changes(before), nil
 }
 
 // surveyed is what the smoke helper says of a running service.
@@ -83,15 +87,23 @@ func (s *Slipway) survey(ctx context.Context) (surveyed, error) {
 // lacking are the files that the source does not have, by their path.
 func (s *Slipway) lacking(ctx context.Context, service scaffold.Service, found surveyed) (map[string]string, error) {
 	all := map[string]string{}
-	if there, err := s.Source.Exists(ctx, manifestsDir); err != nil {
+	module, err := s.module(ctx)
+	if err != nil {
 		return nil, err
-	} else if !there && s.ManifestsDir == nil {
+	}
+	pkg, err := s.mainPackage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if there, err := s.find(ctx, manifestsDir); err != nil {
+		return nil, err
+	} else if there == "" && s.ManifestsDir == nil {
 		manifests, err := service.Manifests()
 		if err != nil {
 			return nil, err
 		}
 		for file, text := range manifests {
-			all[path.Join(manifestsDir, file)] = text
+			all[path.Join(module, manifestsDir, file)] = text
 		}
 	}
 	smoke, err := service.Smoke(found.Answers, found.Drains)
@@ -99,14 +111,14 @@ func (s *Slipway) lacking(ctx context.Context, service scaffold.Service, found s
 		return nil, err
 	}
 	if smoke != "" {
-		all[path.Join(s.Package, smokeFile)] = smoke
+		all[path.Join(pkg, smokeFile)] = smoke
 	}
 	for file := range maps.Clone(all) {
 		there, err := s.Source.Exists(ctx, file)
 		if err != nil {
 			return nil, err
 		}
-		if there || strings.HasPrefix(file, "..") {
+		if there {
 			delete(all, file)
 		}
 	}

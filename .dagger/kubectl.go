@@ -208,11 +208,11 @@ func (s *Slipway) releaseName(ctx context.Context) (string, error) {
 	if s.Release != "" {
 		return s.Release, nil
 	}
-	mod, err := s.Source.File("go.mod").Contents(ctx)
+	module, err := s.modulePath(ctx)
 	if err != nil {
 		return "", err
 	}
-	release := strings.ToLower(path.Base(majorVersion.ReplaceAllString(modulePath(mod), "")))
+	release := strings.ToLower(path.Base(majorVersion.ReplaceAllString(module, "")))
 	return release, validRelease(release)
 }
 

@@ -41,12 +41,18 @@ func (s *Slipway) Lint(ctx context.Context) (string, error) {
 		WithEnvVariable("GOBIN", "/usr/local/bin").
 		WithExec([]string{"go", "install", golangciLint}).
 		File("/usr/local/bin/golangci-lint")
-	workspace, err := s.workspace(ctx, lintCaches, s.code())
+	code, err := s.packages(ctx)
 	if err != nil {
 		return "", err
 	}
-	args := slices.Concat([]string{"golangci-lint", "run", "--build-tags", strings.Join(s.Tags, ",")}, noFiles, []string{"./..."})
+	workspace, err := s.workspace(ctx, lintCaches, code)
+	if err != nil {
+		return "", err
+	}
+	args := slices.Concat([]string{"golangci-lint", "run", "--build-tags", strings.Join(s.Tags, ",")}, noFiles, code.patterns)
 	out, err := s.shown(workspace.
+		// All of it: its configuration may be anywhere above.
+		WithMountedDirectory("/src", code.all).
 		WithMountedFile("/usr/local/bin/golangci-lint", linter).
 		WithMountedCache("/root/.cache/golangci-lint", dag.CacheVolume("slipway-golangci-lint")),
 		args...).

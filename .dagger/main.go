@@ -15,6 +15,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,6 +32,8 @@ import (
 type Slipway struct {
 	// +private
 	Source *dagger.Directory
+	// +private
+	Dir string // where in the source the caller stands
 	// +private
 	Package string
 	// +private
@@ -95,15 +98,21 @@ type Slipway struct {
 // New takes the settings: what is the same for all functions and from one call to
 // the next. Its arguments are one struct since "package" cannot be the name of a Go
 // variable.
-func New(args struct {
-	// Source: root of the Go module that holds the service, the directory of go.mod.
+func New(ctx context.Context, args struct {
+	// The directory you call from, with the repository around it.
+	Workspace *dagger.Workspace
+	// Source: a Go module, or a directory with all that the service's module needs beside it, as a
+	// go.work says. Default: where you are, with the repository around it.
 	//
-	// +defaultPath="/"
-	// +ignore=["*", "!go.*", "!*.go", "!*.html", "!*.tmpl", "!*.css", "!*.js", "!*.sql", "!smoke.yaml", "!*/**", ".*", "lab", "e2e", "docs", "**/node_modules", "**/*.md", "!.golangci.*", "!.git/HEAD", "!.git/packed-refs", "!.git/refs/heads", "!.git/refs/tags"]
+	// All of it is there for the service, save node_modules and the history in .git. But only an
+	// edit of what Go reads to build the service builds it again.
+	//
+	// +optional
+	// +ignore=["**/node_modules", "*/.git", "*/**/.git", ".git/[^Hpr]*", ".git/H[^E]*", ".git/p[^a]*", ".git/r[^e]*", ".git/re[^f]*", ".git/refs/[^ht]*"]
 	Source *dagger.Directory
-	// Source: directory of the service's main package in it.
+	// Source: directory of the service's main package in it. Default: the only one there is.
 	//
-	// +default="./service"
+	// +optional
 	Package string
 	// Source: TCP port the service listens on, 1 to 65535.
 	//
@@ -219,9 +228,16 @@ func New(args struct {
 	}); err != nil {
 		return nil, err
 	}
-	pkg := path.Clean(args.Package)
-	if !fs.ValidPath(pkg) || strings.Contains(pkg, "...") {
-		return nil, fmt.Errorf("--package %q is not a directory inside the source: give one like ./cmd/api", args.Package)
+	pkg := args.Package
+	if pkg != "" {
+		if pkg = path.Clean(pkg); !fs.ValidPath(pkg) || strings.Contains(pkg, "...") {
+			return nil, fmt.Errorf("--package %q is not a directory inside the source: give one like ./cmd/api", args.Package)
+		}
+		pkg = "./" + pkg
+	}
+	source, dir, err := loadSource(ctx, args.Workspace, args.Source)
+	if err != nil {
+		return nil, err
 	}
 	if args.Repository != "" {
 		if _, err := parseRepository(args.Repository, args.PlainHttp); err != nil {
@@ -240,8 +256,9 @@ func New(args struct {
 		}
 	}
 	return &Slipway{
-		Source:  args.Source,
-		Package: "./" + pkg,
+		Source:  source,
+		Dir:     dir,
+		Package: pkg,
 		Port:    args.Port,
 		Version: args.Version,
 		Tags:    args.Tags,

@@ -97,9 +97,9 @@ func (s *Slipway) manifests(ctx context.Context) (*dagger.Directory, error) {
 	if s.ManifestsDir != nil {
 		return s.ManifestsDir, nil
 	}
-	there, err := s.Source.Exists(ctx, manifestsDir)
-	if err == nil && !there {
+	dir, err := s.find(ctx, manifestsDir)
+	if err == nil && dir == "" {
 		err = errNoManifests
 	}
-	return s.Source.Directory(manifestsDir), err
+	return s.Source.Directory(dir), err
 }

@@ -28,7 +28,11 @@ const (
 
 // smokeYAML reads the service's smoke.yaml: what it needs, and the questions as JSON.
 func (s *Slipway) smokeYAML(ctx context.Context) (needs.Needs, string, error) {
-	file := path.Join(s.Package, smokeFile)
+	pkg, err := s.mainPackage(ctx)
+	if err != nil {
+		return needs.Needs{}, "", err
+	}
+	file := path.Join(pkg, smokeFile)
 	there, err := s.Source.Exists(ctx, file)
 	if err != nil || !there {
 		return needs.Needs{}, smokeDefault, err
@@ -49,24 +53,29 @@ func (s *Slipway) smokeYAML(ctx context.Context) (needs.Needs, string, error) {
 
 // withFiles puts the files that the service needs beside its program into the image.
 func (s *Slipway) withFiles(ctx context.Context, ctr *dagger.Container, n needs.Needs) (*dagger.Container, error) {
+	module, err := s.module(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, file := range n.Files {
+		from := path.Join(module, file)
 		at := dagger.DirectoryExistsOpts{DoNotFollowSymlinks: true}
 		is := func(kind dagger.ExistsType) (bool, error) {
 			at.ExpectedType = kind
-			return s.Source.Exists(ctx, file, at)
+			return s.Source.Exists(ctx, from, at)
 		}
 		if dir, err := is(dagger.ExistsTypeDirectoryType); err != nil {
 			return nil, err
 		} else if dir {
-			ctr = ctr.WithDirectory(path.Join(filesDir, file), s.Source.Directory(file))
+			ctr = ctr.WithDirectory(path.Join(filesDir, file), s.Source.Directory(from))
 			continue
 		}
 		if regular, err := is(dagger.ExistsTypeRegularType); err != nil {
 			return nil, err
 		} else if !regular {
-			return nil, fmt.Errorf("%s: needs: files: %s is neither a file nor a directory of the source", smokeFile, file)
+			return nil, fmt.Errorf("%s: needs: files: %s is neither a file nor a directory of the service's module", smokeFile, file)
 		}
-		ctr = ctr.WithFile(path.Join(filesDir, file), s.Source.File(file))
+		ctr = ctr.WithFile(path.Join(filesDir, file), s.Source.File(from))
 	}
 	if len(n.Files) > 0 {
 		ctr = ctr.WithWorkdir(filesDir)
@@ -166,8 +175,8 @@ func (s *Slipway) running(ctx context.Context, use string) (*dagger.Container, e
 	return ctr.WithDefaultArgs(n.Args), nil
 }
 
-// program is the command with which a container starts.
-func program(ctx context.Context, ctr *dagger.Container) ([]string, error) {
+// commandOf is the command with which a container starts.
+func commandOf(ctx context.Context, ctr *dagger.Container) ([]string, error) {
 	entrypoint, err := ctr.Entrypoint(ctx)
 	if err != nil {
 		return nil, err

@@ -57,7 +57,8 @@ func (s *Slipway) Preview(ctx context.Context) (*dagger.Service, error) {
 	if _, err := to.kubectl(ctx, expose...); err != nil {
 		return nil, err
 	}
-	nodePort, err := to.kubectl(ctx, "get", "service", previewService, "--namespace="+to.Namespace, "--output=jsonpath={.spec.ports[0].nodePort}")
+	nodePort, err := to.kubectl(ctx, "get", "service", previewService, "--namespace="+to.Namespace,
+		"--output=jsonpath={.spec.ports[0].nodePort}")
 	if err != nil {
 		return nil, err
 	}

@@ -58,14 +58,14 @@ func (s *Slipway) Smoke(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("the service does not answer as it should:\n%w", execCause(err))
 	}
 	if questions == smokeDefault {
-		out += "nothing else was asked: there is no " + path.Join(s.Package, smokeFile) + "\n"
+		out += "nothing else was asked: there is no " + smokeFile + " beside the main package\n"
 	}
 	return out, nil
 }
 
 // watched runs a container's program beside a helper that reports on it.
 func (s *Slipway) watched(ctx context.Context, ctr *dagger.Container) (*dagger.Service, error) {
-	command, err := program(ctx, ctr)
+	command, err := commandOf(ctx, ctr)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/needs"
 )
 
 // Run the unit tests and then the smoke tests.
@@ -46,7 +47,11 @@ func (s *Slipway) Test(ctx context.Context) (string, error) {
 //
 // +check
 func (s *Slipway) Unit(ctx context.Context) (string, error) {
-	workspace, err := s.workspace(ctx, testCaches, s.code())
+	code, err := s.packages(ctx)
+	if err != nil {
+		return "", err
+	}
+	workspace, err := s.workspace(ctx, testCaches, code)
 	if err != nil {
 		return "", err
 	}
@@ -54,17 +59,20 @@ func (s *Slipway) Unit(ctx context.Context) (string, error) {
 	compiled := s.shown(workspace.
 		WithMountedFile("/unit", helper).
 		WithDirectory("/tests", dag.Directory()),
-		"go", "test", "-exec", "/unit record /tests",
-		"-race", "-shuffle=on", "-cover", "-tags", strings.Join(s.Tags, ","), "./...")
+		slices.Concat([]string{
+			"go", "test", "-exec", "/unit record /tests", "-race", "-shuffle=on", "-cover", "-tags", strings.Join(s.Tags, ","),
+		}, code.patterns)...)
 	report, err := compiled.Stdout(ctx)
 	if err != nil {
-		return "", notCompiled(err)
+		return "", s.goCause(ctx, notCompiled(err), code)
 	}
 	home := dag.Directory().WithNewDirectory("tmp", dagger.DirectoryWithNewDirectoryOpts{Permissions: 0o700})
 	owned := dagger.ContainerWithMountedDirectoryOpts{Owner: user + ":" + user}
-	n, _, err := s.smokeYAML(ctx)
-	if err != nil {
-		return "", err
+	var n needs.Needs
+	if _, noService := s.mainPackage(ctx); noService == nil { // A module of packages alone has tests too.
+		if n, _, err = s.smokeYAML(ctx); err != nil {
+			return "", err
+		}
 	}
 	tests, err := s.withNeeds(ctx, dag.Container().From(s.GoImage), n, "unit")
 	if err != nil {
@@ -77,7 +85,8 @@ func (s *Slipway) Unit(ctx context.Context) (string, error) {
 		WithMountedDirectory("/home/nonroot", home, owned).
 		WithEnvVariable("HOME", "/home/nonroot").
 		WithEnvVariable("TMPDIR", "/home/nonroot/tmp").
-		WithMountedDirectory("/src", s.code(), owned).
+		// All of it: a test may read any file of the source.
+		WithMountedDirectory("/src", code.all, owned).
 		WithMountedDirectory("/tests", compiled.Directory("/tests")).
 		WithMountedFile("/unit", helper).
 		WithNewFile("/report", report).

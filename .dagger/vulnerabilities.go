@@ -65,25 +65,36 @@ func (s *Slipway) Vulnerabilities(
 		WithEnvVariable("GOBIN", "/usr/local/bin").
 		WithExec([]string{"go", "install", govulncheck}).
 		File("/usr/local/bin/govulncheck")
-	workspace, err := s.workspace(ctx, scanCaches, s.code())
+	pkg, err := s.mainPackage(ctx)
 	if err != nil {
 		return "", err
 	}
-	workspace = workspace.
-		WithMountedFile("/usr/local/bin/govulncheck", scanner).
-		WithEnvVariable("CGO_ENABLED", "0").
-		WithEnvVariable("GOOS", "linux").
-		WithEnvVariable("SLIPWAY_CALL", rand.Text())
 	if databaseDir != nil {
 		database = "file://" + databaseDirectory
-		workspace = workspace.WithMountedDirectory(databaseDirectory, databaseDir)
 	}
 	var report strings.Builder
 	for _, platform := range platforms {
-		_, arch, _ := strings.Cut(string(platform), "/")
-		out, err := s.shown(workspace.WithEnvVariable("GOARCH", arch),
+		target := s.buildsFor(platform)
+		code, err := s.program(ctx, pkg, target)
+		if err != nil {
+			return "", err
+		}
+		workspace, err := s.workspace(ctx, scanCaches, code)
+		if err != nil {
+			return "", err
+		}
+		workspace = workspace.
+			WithMountedFile("/usr/local/bin/govulncheck", scanner).
+			WithEnvVariable("CGO_ENABLED", "0").
+			WithEnvVariable("GOOS", "linux").
+			WithEnvVariable("GOARCH", target.Arch).
+			WithEnvVariable("SLIPWAY_CALL", rand.Text())
+		if databaseDir != nil {
+			workspace = workspace.WithMountedDirectory(databaseDirectory, databaseDir)
+		}
+		out, err := s.shown(workspace,
 			// Its JSON and SARIF forms end with status 0 whatever they find.
-			"govulncheck", "-format=text", "-show=version,verbose", "-db="+database, "-tags="+strings.Join(s.Tags, ","), s.Package).
+			"govulncheck", "-format=text", "-show=version,verbose", "-db="+database, "-tags="+strings.Join(s.Tags, ","), code.patterns[0]).
 			Stdout(ctx)
 		if err != nil {
 			return "", vulnerable(err, platform, database)

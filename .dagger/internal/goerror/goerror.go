@@ -1,0 +1,54 @@
+// Package goerror says what to do next about what the go command complains of.
+package goerror
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Code is what is known of the code that go was to build.
+type Code struct {
+	Cgo       []string // packages with files that are left out for want of cgo
+	Generates bool     // there are go:generate lines
+	Module    string   // path of the module
+}
+
+var (
+	newerGo      = regexp.MustCompile(`requires go >= (\d+\.\d+)\S* \(running go (\S+);`)
+	missingSum   = regexp.MustCompile(`missing go\.sum entry|updates to go\.(mod|sum) needed|missing go\.sum`)
+	missingFile  = regexp.MustCompile(`pattern (\S+): no matching files found`)
+	missingLocal = regexp.MustCompile(`(?:no required module provides package|module providing package|package) (\S+?)[;:]? `)
+	onlyCgo      = regexp.MustCompile(`build constraints exclude all Go files in (\S+)`)
+)
+
+// Advice is a line to put below what go said, "" if there is none.
+func Advice(said string, code Code) string {
+	if m := newerGo.FindStringSubmatch(said); m != nil {
+		return fmt.Sprintf("go.mod wants Go %s or newer and the image has %s: give --go-image one that has it, for example golang:%s", m[1], m[2], m[1])
+	}
+	if missingSum.MatchString(said) {
+		return "go.mod and go.sum are not complete: run go mod tidy and commit both"
+	}
+	if m := missingFile.FindStringSubmatch(said); m != nil {
+		return m[1] + " is embedded but not in the source: " + generate
+	}
+	for _, m := range missingLocal.FindAllStringSubmatch(said, -1) {
+		if code.Module != "" && strings.HasPrefix(m[1], code.Module+"/") {
+			return m[1] + " is not in the source: " + generate
+		}
+	}
+	if m := onlyCgo.FindStringSubmatch(said); m != nil || len(code.Cgo) > 0 {
+		which := strings.Join(code.Cgo, ", ")
+		if m != nil {
+			which = m[1]
+		}
+		return which + " is C (import \"C\", cgo), which the static build leaves out: use a package written in Go in its place"
+	}
+	if code.Generates && strings.Contains(said, "undefined: ") {
+		return "if what is undefined is generated: " + generate
+	}
+	return ""
+}
+
+const generate = "run what generates it, for example go generate ./..., before the build, or commit it"

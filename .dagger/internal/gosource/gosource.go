@@ -1,0 +1,222 @@
+// Package gosource says which files of a source tree the go command reads to build
+// a package. It errs on the side of too many: one too many costs a build when it is
+// edited, one too few breaks it.
+package gosource
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Ignored are the paths that are never loaded: of .git all but HEAD, packed-refs,
+// heads and tags, since the rest is large and changes without a change of the source;
+// and node_modules. No pattern begins with "!": what such a pattern lets in again
+// arrives empty.
+var Ignored = []string{
+	"**/node_modules", "*/.git", "*/**/.git",
+	".git/[^Hpr]*", ".git/H[^E]*", ".git/p[^a]*", ".git/r[^e]*", ".git/re[^f]*", ".git/refs/[^ht]*",
+}
+
+// Read are the files whose text decides what else is read.
+var Read = []string{"**/*.go", "**/go.mod", "**/go.sum", "**/go.work", "**/go.work.sum"}
+
+// Target is what a program is built for.
+type Target struct {
+	Arch string
+	Tags []string
+	Cgo  bool
+}
+
+// Tree is a source tree. All paths are relative to its root and have slashes.
+type Tree struct {
+	texts   fs.FS
+	files   []string            // sorted
+	dirs    map[string][]string // directory to the names of its files
+	modules map[string]module   // by directory
+	links   map[string]string   // file to the file it stands for
+	known   sync.Map            // file to goFile
+}
+
+// New takes the paths of all files and the texts of those that Read names. It fails
+// if one of the latter is a symbolic link that leads nowhere in the tree.
+func New(texts fs.FS, paths []string) (*Tree, error) {
+	t := &Tree{texts: texts, dirs: map[string][]string{}, modules: map[string]module{}, links: map[string]string{}}
+	for _, file := range paths {
+		if strings.HasSuffix(file, "/") || strings.HasPrefix(file, ".git/") || file == ".git" {
+			continue
+		}
+		t.files = append(t.files, file)
+		t.dirs[path.Dir(file)] = append(t.dirs[path.Dir(file)], path.Base(file))
+	}
+	slices.Sort(t.files)
+	for _, file := range t.files {
+		switch path.Base(file) {
+		case "go.mod", "go.sum", "go.work", "go.work.sum":
+		default:
+			if path.Ext(file) != ".go" {
+				continue
+			}
+		}
+		if err := t.link(file); err != nil {
+			return nil, err
+		}
+		if path.Base(file) != "go.mod" || within(file, "vendor") {
+			continue
+		}
+		text, err := fs.ReadFile(texts, file)
+		if err != nil {
+			return nil, err
+		}
+		t.modules[path.Dir(file)] = parseModule(string(text))
+	}
+	return t, nil
+}
+
+// link notes what a symbolic link stands for.
+func (t *Tree) link(file string) error {
+	links, ok := t.texts.(fs.ReadLinkFS)
+	if !ok {
+		return nil
+	}
+	info, err := links.Lstat(file)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return err
+	}
+	to, err := links.ReadLink(file)
+	if err != nil {
+		return err
+	}
+	target := path.Join(path.Dir(file), to)
+	switch {
+	case path.Ext(file) != ".go":
+		return fmt.Errorf("%s in the source is a symbolic link: put the file itself there", file)
+	case path.IsAbs(to) || !fs.ValidPath(target):
+		return fmt.Errorf("%s is a symbolic link to %s, which is outside of the source: put the file itself there", file, to)
+	}
+	t.links[file] = target
+	return nil
+}
+
+// Has says whether there is a file of that path.
+func (t *Tree) Has(file string) bool {
+	_, found := slices.BinarySearch(t.files, file)
+	return found
+}
+
+// below are the files in a directory and further down.
+func (t *Tree) below(dir string) []string {
+	if dir == "." {
+		return t.files
+	}
+	from, _ := slices.BinarySearch(t.files, dir+"/")
+	to, _ := slices.BinarySearch(t.files, dir+"0") // '0' follows '/'
+	return t.files[from:to]
+}
+
+// within says whether one of the directories on the way to file has that name.
+func within(file, name string) bool {
+	return slices.Contains(strings.Split(path.Dir(file), "/"), name)
+}
+
+// Module is the directory of the module that a directory belongs to.
+func (t *Tree) Module(dir string) (string, bool) { return t.findUp(dir, "go.mod") }
+
+// Path is what a module calls itself, by its directory.
+func (t *Tree) Path(dir string) string { return t.modules[dir].path }
+
+// Vendored says whether the packages that a module imports are in the source: then
+// it also returns the directory beside which they are.
+func (t *Tree) Vendored(module string) (string, bool) {
+	root := module
+	if work, ok := t.findUp(module, "go.work"); ok {
+		root = work
+	}
+	return root, t.Has(path.Join(root, "vendor/modules.txt"))
+}
+
+// findUp is the nearest directory, from dir upward, that holds a file of that name.
+func (t *Tree) findUp(dir, name string) (string, bool) {
+	for {
+		if t.Has(path.Join(dir, name)) {
+			return dir, true
+		}
+		if dir == "." {
+			return "", false
+		}
+		dir = path.Dir(dir)
+	}
+}
+
+// HasModule says whether there is a module at all.
+func (t *Tree) HasModule() bool { return len(t.modules) > 0 }
+
+// Workspace are the directories of the modules that the go.work in a directory uses.
+func (t *Tree) Workspace(dir string) []string {
+	var modules []string
+	for _, use := range t.work(dir).uses {
+		if module := path.Join(dir, use); t.Has(path.Join(module, "go.mod")) {
+			modules = append(modules, module)
+		}
+	}
+	return modules
+}
+
+// Mains are the directories of the main packages that dir offers: those of its module
+// and workspace, or, where these have none, of all modules below.
+func (t *Tree) Mains(dir string, target Target) []string {
+	scope := map[string]bool{}
+	if module, ok := t.Module(dir); ok {
+		scope[module] = true
+	}
+	for _, module := range t.Workspace(dir) {
+		scope[module] = true
+	}
+	var own, all []string
+	for d := range t.dirs {
+		module, ok := t.Module(d)
+		if !ok || !isBelow(d, dir) || skipped(dir, d) || t.Name(d, target) != "main" {
+			continue
+		}
+		all = append(all, d)
+		if scope[module] {
+			own = append(own, d)
+		}
+	}
+	slices.Sort(own)
+	slices.Sort(all)
+	if len(own) > 0 {
+		return own
+	}
+	return all
+}
+
+func isBelow(dir, root string) bool {
+	return root == "." || dir == root || strings.HasPrefix(dir, root+"/")
+}
+
+// skipped says whether ./... in root leaves a directory below it out.
+func skipped(root, dir string) bool {
+	if root != "." {
+		dir = strings.TrimPrefix(strings.TrimPrefix(dir, root), "/")
+	}
+	for name := range strings.SplitSeq(dir, "/") {
+		if name == "vendor" || name == "testdata" || len(name) > 1 && name[0] == '.' || strings.HasPrefix(name, "_") {
+			return true
+		}
+	}
+	return false
+}
+
+// Name is what the package in a directory calls itself, "" if there is none.
+func (t *Tree) Name(dir string, target Target) string {
+	for _, file := range t.goFiles(dir, target) {
+		if !file.test {
+			return file.pkg
+		}
+	}
+	return ""
+}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/gosource"
+)
+
+// loadSource returns the source, and where in it the caller stands: the directory
+// given, or else the whole workspace that the caller's directory is in, since a module
+// may need others beside it.
+func loadSource(ctx context.Context, workspace *dagger.Workspace, given *dagger.Directory) (*dagger.Directory, string, error) {
+	if given != nil {
+		return given, ".", nil
+	}
+	dir, err := workspace.Path(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	return workspace.Directory("/", dagger.WorkspaceDirectoryOpts{Exclude: gosource.Ignored}), path.Join(".", dir), nil
+}
+
+// trees keeps what was read of a source for as long as one call lasts.
+var trees sync.Map // *dagger.Directory to func() (*gosource.Tree, error)
+
+// tree reads the source, once a call.
+func (s *Slipway) tree(ctx context.Context) (*gosource.Tree, error) {
+	read, _ := trees.LoadOrStore(s.Source, sync.OnceValues(func() (*gosource.Tree, error) {
+		paths, err := s.Source.Glob(ctx, "**")
+		if err != nil {
+			return nil, err
+		}
+		texts, err := s.export(ctx, gosource.Read)
+		if err != nil {
+			return nil, err
+		}
+		return gosource.New(os.DirFS(texts), paths)
+	}))
+	tree, err := read.(func() (*gosource.Tree, error))()
+	if err == nil && !tree.HasModule() {
+		err = errors.New("there is no go.mod in the source: give --source the directory that holds it")
+	}
+	return tree, err
+}
+
+// export copies files of the source into a new directory of this module's container.
+func (s *Slipway) export(ctx context.Context, include []string) (string, error) {
+	dir, err := os.MkdirTemp("", "source")
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(dir, "files")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	_, err = s.Source.Filter(dagger.DirectoryFilterOpts{Include: include}).Export(ctx, dir)
+	return dir, err
+}
+
+// buildsFor is what the service's programs are built for.
+func (s *Slipway) buildsFor(platform dagger.Platform) gosource.Target {
+	_, arch, _ := strings.Cut(string(platform), "/")
+	return gosource.Target{Arch: arch, Tags: s.Tags}
+}
+
+// mainPackage is the directory of the service's main package, relative to the source:
+// the one given, or the only one there is.
+func (s *Slipway) mainPackage(ctx context.Context) (string, error) {
+	tree, err := s.tree(ctx)
+	if err != nil {
+		return "", err
+	}
+	platform, err := dag.DefaultPlatform(ctx)
+	if err != nil {
+		return "", err
+	}
+	target := s.buildsFor(platform)
+	mains := tree.Mains(s.Dir, target)
+	if s.Package == "" {
+		switch len(mains) {
+		case 0:
+			return "", errors.New("the source has no main package at all: give --source the directory of a service")
+		case 1:
+			return mains[0], nil
+		}
+		return "", errors.New("the source has several main packages; choose with --package among: " + s.choice(mains))
+	}
+	dir := path.Join(s.Dir, s.Package)
+	if _, ok := tree.Module(dir); !ok && tree.Name(dir, target) != "" {
+		return "", fmt.Errorf("there is no go.mod in or above %s", s.Package)
+	}
+	var problem string
+	switch name := tree.Name(dir, target); name {
+	case "main":
+		return dir, nil
+	case "":
+		problem = "there is no Go package at " + s.Package
+	default:
+		problem = s.Package + " is package " + name + ", not a main package"
+	}
+	if len(mains) == 0 {
+		return "", errors.New(problem + "; the source has no main package at all")
+	}
+	return "", errors.New(problem + "; choose with --package among: " + s.choice(mains))
+}
+
+// choice lists directories as --package takes them.
+func (s *Slipway) choice(dirs []string) string {
+	words := make([]string, len(dirs))
+	for i, dir := range dirs {
+		words[i] = "./" + strings.TrimPrefix(strings.TrimPrefix(dir, s.Dir), "/")
+	}
+	return strings.Join(words, ", ")
+}
+
+// module is the directory of the service's module. It does not depend on the main
+// package where the caller stands in a module.
+func (s *Slipway) module(ctx context.Context) (string, error) {
+	tree, err := s.tree(ctx)
+	if err != nil {
+		return "", err
+	}
+	if module, ok := tree.Module(path.Join(s.Dir, s.Package)); ok {
+		return module, nil
+	}
+	dir, err := s.mainPackage(ctx)
+	if err != nil {
+		return "", err
+	}
+	module, _ := tree.Module(dir)
+	return module, nil
+}
+
+// modulePath is what the service's module calls itself.
+func (s *Slipway) modulePath(ctx context.Context) (string, error) {
+	module, err := s.module(ctx)
+	if err != nil {
+		return "", err
+	}
+	tree, err := s.tree(ctx)
+	if err != nil {
+		return "", err
+	}
+	return tree.Path(module), nil
+}
+
+// find is where the source has a file or directory of that name: in the service's
+// module, where the caller stands, or at the top. It is "" if it is nowhere.
+func (s *Slipway) find(ctx context.Context, name string) (string, error) {
+	places := []string{s.Dir, "."}
+	if module, err := s.module(ctx); err == nil {
+		places = append([]string{module}, places...)
+	}
+	for _, place := range places {
+		there, err := s.Source.Exists(ctx, path.Join(place, name))
+		if err != nil {
+			return "", err
+		}
+		if there {
+			return path.Join(place, name), nil
+		}
+	}
+	return "", nil
+}
+
+// code is what is read to compile packages of the source.
+type code struct {
+	dir      string   // where go runs: a module's directory, or that of a go.work
+	patterns []string // packages, seen from there
+	modules  []string // go.mod files and their like
+	vendored bool
+	used     gosource.Used
+	all      *dagger.Directory // the whole source
+}
+
+// program is what is read to build the package in a directory.
+func (s *Slipway) program(ctx context.Context, pkg string, target gosource.Target) (code, error) {
+	tree, err := s.tree(ctx)
+	if err != nil {
+		return code{}, err
+	}
+	module, _ := tree.Module(pkg)
+	used, err := tree.Program(pkg, target)
+	if err != nil {
+		return code{}, err
+	}
+	return s.code(ctx, tree, module, []string{below(module, pkg)}, used)
+}
+
+// packages is what is read to compile all packages and tests: of the module that the
+// service is in, or of the workspace where the caller stands in none of its modules.
+func (s *Slipway) packages(ctx context.Context) (code, error) {
+	tree, err := s.tree(ctx)
+	if err != nil {
+		return code{}, err
+	}
+	platform, err := dag.DefaultPlatform(ctx)
+	if err != nil {
+		return code{}, err
+	}
+	target := s.buildsFor(platform)
+	target.Cgo = true
+	dir, modules := s.Dir, tree.Workspace(s.Dir)
+	if _, ok := tree.Module(path.Join(s.Dir, s.Package)); ok || len(modules) == 0 {
+		if dir, err = s.module(ctx); err != nil {
+			return code{}, err
+		}
+		modules = []string{dir}
+	}
+	var patterns []string
+	for _, module := range modules {
+		patterns = append(patterns, below(dir, module)+"/...")
+	}
+	used, err := tree.Packages(modules, target)
+	if err != nil {
+		return code{}, err
+	}
+	return s.code(ctx, tree, dir, patterns, used)
+}
+
+// below is how go, running in a directory, is told of one further down.
+func below(dir, sub string) string {
+	if sub == dir {
+		return "."
+	}
+	if dir != "." {
+		sub = strings.TrimPrefix(sub, dir+"/")
+	}
+	return "./" + sub
+}
+
+func (s *Slipway) code(ctx context.Context, tree *gosource.Tree, dir string, patterns []string, used gosource.Used) (code, error) {
+	c := code{dir: dir, patterns: patterns, used: used, all: s.Source.Filter(dagger.DirectoryFilterOpts{Exclude: []string{".git"}})}
+	_, c.vendored = tree.Vendored(dir)
+	for _, file := range used.Files {
+		switch path.Base(file) {
+		case "go.mod", "go.sum", "go.work", "go.work.sum":
+			c.modules = append(c.modules, file)
+		}
+	}
+	if len(used.Links) == 0 {
+		return c, nil
+	}
+	// Behind a link to a directory there may be anything.
+	links, err := s.export(ctx, patternsOf(used.Links))
+	if err != nil {
+		return code{}, err
+	}
+	if link, to := gosource.Outside(os.DirFS(links).(fs.ReadLinkFS), used.Links); link != "" {
+		return code{}, fmt.Errorf("%s is a symbolic link to %s, which is outside of the source: put the directory itself there", link, to)
+	}
+	c.used.Files = nil
+	return c, nil
+}
+
+// files are these files alone, so that an edit of any other is none to what they are
+// for. They go through this module's own directory: what comes from there Dagger knows by
+// its content, whatever it was taken from.
+func (c code) files(ctx context.Context, which []string) (*dagger.Directory, error) {
+	if which == nil {
+		return c.all, nil
+	}
+	dir := fmt.Sprintf("source-%x", sha256.Sum256([]byte(strings.Join(which, "\n"))))
+	if _, err := c.all.Filter(dagger.DirectoryFilterOpts{Include: patternsOf(which)}).Export(ctx, dir); err != nil {
+		return nil, err
+	}
+	return dag.CurrentModule().Workdir(dir), nil
+}
+
+// patternsOf are patterns that match these paths and no other.
+func patternsOf(paths []string) []string {
+	patterns := slices.Clone(paths)
+	for i, p := range patterns {
+		if !strings.ContainsAny(p, `*?[]\!`) {
+			continue
+		}
+		var b strings.Builder
+		for _, r := range p {
+			if strings.ContainsRune(`*?[]\!(){}+|^`, r) {
+				b.WriteByte('\\')
+			}
+			b.WriteRune(r)
+		}
+		patterns[i] = b.String()
+	}
+	return patterns
+}
