@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path"
 	"strings"
 	"time"
 
@@ -19,10 +18,9 @@ import (
 
 // The ways out of what a kubeconfig has that cannot work in a container.
 const (
-	adviseInline = "put it inline with kubectl config view --raw --flatten"
-	adviseExec   = "give a kubeconfig with a token (kubectl create token, put in with kubectl config set-credentials), " +
-		"or with --kubectl-image an image that has kubectl and "
-	adviseProxy = "give a proxy-url that leads there from other machines too, or take proxy-url out of the kubeconfig " +
+	adviseInline = "put it inline with kubectl config view --raw --flatten, or give " + adviseView
+	adviseView   = `--kubeconfig cmd:"kubectl config view --raw --minify --flatten"`
+	adviseProxy  = "give a proxy-url that leads there from other machines too, or take proxy-url out of the kubeconfig " +
 		"and lead the way past the proxy, for example ssh -L 6443:%s and --api-server tcp://127.0.0.1:6443"
 )
 
@@ -45,8 +43,14 @@ type kubeconfig struct {
 type clusterEntry struct {
 	Server     string
 	CAFile     string `json:"certificate-authority"`
+	CAData     string `json:"certificate-authority-data"`
 	ServerName string `json:"tls-server-name"`
+	Insecure   bool   `json:"insecure-skip-tls-verify"`
 	ProxyURL   string `json:"proxy-url"`
+	Extensions []struct {
+		Name      string
+		Extension any
+	}
 }
 
 type userEntry struct {
@@ -54,18 +58,21 @@ type userEntry struct {
 	KeyFile         string `json:"client-key"`
 	TokenFile       string
 	Certificate     string `json:"client-certificate-data"`
-	Exec            *struct{ Command string }
+	Exec            *execEntry
+	AuthProvider    *authProvider `json:"auth-provider"`
 }
 
 // surroundings are what the choice depends on beside the kubeconfig.
 type surroundings struct {
 	inContainer bool // its loopback is not the user's
 	hasProgram  func(name string) bool
+	hasLogin    bool // another than the kubeconfig's is used
 	now         time.Time
 }
 
 // way is how kubectl gets to the chosen cluster.
 type way struct {
+	context   string
 	flags     []string
 	hasPath   bool // the API server is behind a path of its URL
 	namespace string
@@ -118,12 +125,21 @@ func choose(text []byte, t Target, s surroundings) (way, error) {
 		return way{}, errors.New("the kubeconfig has several contexts, and a guess may hit the wrong cluster: " + among)
 	}
 	chosen := config.Contexts[index]
-	w := way{namespace: chosen.Context.Namespace, user: chosen.Context.User, flags: []string{"--context=" + chosen.Name}}
+	w := way{
+		context: chosen.Name, flags: []string{"--context=" + chosen.Name},
+		namespace: chosen.Context.Namespace, user: chosen.Context.User,
+	}
 
 	var wrong []error
+	var cluster clusterEntry
+	for _, c := range config.Clusters {
+		if c.Name == chosen.Context.Cluster {
+			cluster = c.Cluster
+		}
+	}
 	for _, u := range config.Users {
-		if u.Name == chosen.Context.User {
-			wrong = append(wrong, u.User.problems(s)...)
+		if u.Name == chosen.Context.User && !s.hasLogin {
+			wrong = append(wrong, u.User.problems(cluster, s)...)
 		}
 	}
 	found := false
@@ -141,15 +157,18 @@ func choose(text []byte, t Target, s surroundings) (way, error) {
 }
 
 // problems are why the user cannot log in from inside a container.
-func (u userEntry) problems(s surroundings) []error {
+func (u userEntry) problems(cluster clusterEntry, s surroundings) []error {
 	var wrong []error
 	wrong = append(wrong, inFile("the client certificate", u.CertificateFile)...)
 	wrong = append(wrong, inFile("the client key", u.KeyFile)...)
 	wrong = append(wrong, inFile("the token", u.TokenFile)...)
 	if u.Exec != nil && !s.hasProgram(u.Exec.Command) {
-		program := path.Base(u.Exec.Command)
-		wrong = append(wrong, fmt.Errorf("the kubeconfig gets its credentials from the program %s, which is not in the container: %s%[1]s",
-			program, adviseExec))
+		wrong = append(wrong, errors.New(u.Exec.answer(cluster)))
+	}
+	if u.AuthProvider != nil && u.Exec == nil {
+		if text := u.AuthProvider.answer(s.now); text != "" {
+			wrong = append(wrong, errors.New(text))
+		}
 	}
 	if err := expired(u.Certificate, s.now); err != nil {
 		wrong = append(wrong, err)
@@ -182,22 +201,17 @@ func (w *way) lead(c clusterEntry, apiServer string, s surroundings) []error {
 		// Verified against the name that the kubeconfig says, not the one it is reached by here.
 		w.flags = append(w.flags, "--server="+server.Scheme+"://"+apiServer+serverPath,
 			"--tls-server-name="+cmp.Or(c.ServerName, server.Hostname()))
-	} else if s.inContainer && isLoopback(server.Hostname()) {
+	} else if s.inContainer && (isHere(server.Hostname()) || c.isMinikube()) {
 		wrong = append(wrong, fmt.Errorf("the kubeconfig's API server is %s on your machine, which a container cannot reach by that name: "+
-			"add to the command --api-server tcp://%s", c.Server, net.JoinHostPort(server.Hostname(), port)))
+			"add to the command --api-server tcp://%s", c.Server, net.JoinHostPort(here(server.Hostname()), port)))
 	}
 	if proxy, err := url.Parse(c.ProxyURL); err != nil || c.ProxyURL != "" && proxy.Host == "" {
 		wrong = append(wrong, fmt.Errorf("the kubeconfig's proxy-url %q is not a URL", c.ProxyURL))
-	} else if s.inContainer && isLoopback(proxy.Hostname()) {
+	} else if s.inContainer && isHere(proxy.Hostname()) {
 		wrong = append(wrong, fmt.Errorf("the kubeconfig's proxy-url is %s on your machine, which a container cannot reach: "+adviseProxy,
 			c.ProxyURL, net.JoinHostPort(server.Hostname(), port)))
 	}
 	return wrong
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip.IsLoopback() || ip.IsUnspecified()
 }
 
 // expired says since when a base64 PEM certificate is no longer valid.
