@@ -17,6 +17,8 @@ import (
 )
 
 const (
+	// credentialPath is where the container has what --credential gives.
+	credentialPath = "/etc/slipway-credential"
 	// apiServerAlias is what containers call the service given as --api-server.
 	apiServerAlias = "kubernetes"
 	// differentStatus is the helper's exit status for differences found.
@@ -129,6 +131,9 @@ func (s *Slipway) inCluster(ctx context.Context) (*dagger.Container, string, err
 		ctr = ctr.WithMountedCache(path.Dir(kubeconfigPath), s.throwaway.shared())
 	} else {
 		ctr = ctr.WithMountedSecret(kubeconfigPath, s.Kubeconfig)
+	}
+	if s.Credential != nil && s.throwaway == nil {
+		ctr = ctr.WithMountedSecret(credentialPath, s.Credential).WithEnvVariable("SLIPWAY_CREDENTIAL", credentialPath)
 	}
 	if s.APIServer == nil {
 		return ctr, "", nil

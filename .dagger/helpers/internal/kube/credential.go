@@ -92,7 +92,8 @@ func parseExecCredential(text string, now time.Time) (login, error) {
 		return nil, errors.New("--credential holds an ExecCredential whose apiVersion is none of client.authentication.k8s.io/v1 and v1beta1: " +
 			"use a version of the plugin that prints one of these, or give the token alone")
 	case c.Status == nil || c.Status.Token == "" && c.Status.Certificate == "" && c.Status.Key == "":
-		return nil, errors.New("--credential holds an ExecCredential without a token or certificate, so the plugin did not log in: " + adviseCredential)
+		return nil, errors.New("--credential holds an ExecCredential without a token or certificate, so the plugin did not log in: " +
+			adviseCredential)
 	case (c.Status.Certificate == "") != (c.Status.Key == ""):
 		return nil, errors.New("--credential holds only one of clientCertificateData and clientKeyData, which go together: " + adviseCredential)
 	}
@@ -137,7 +138,8 @@ func checkPair(certificate, key string, now time.Time) error {
 }
 
 func expiredCredential(end time.Time) error {
-	return fmt.Errorf("the credential that --credential gives expired on %s: get a new one, as cmd: does at each call", end.UTC().Format(time.RFC1123))
+	return fmt.Errorf("the credential that --credential gives expired on %s: get a new one, as cmd: does at each call",
+		end.UTC().Format(time.RFC1123))
 }
 
 // tokenEnd is when a JSON Web Token expires, false for one that does not say, or of

@@ -114,7 +114,8 @@ func TestWithLogin(t *testing.T) {
 	certificate, key := pair(t, today.Add(time.Hour))
 	user := login{"client-certificate-data": []byte(certificate), "client-key-data": []byte(key)}
 	const text = `{contexts: [{name: other, context: {cluster: x, user: x}}, {name: main, context: {cluster: c, user: u, namespace: shop}}],
-clusters: [{name: x, cluster: {server: "https://x"}}, {name: c, cluster: {server: "https://c", certificate-authority-data: QQ==, tls-server-name: k}}],
+clusters: [{name: x, cluster: {server: "https://x"}},
+  {name: c, cluster: {server: "https://c", certificate-authority-data: QQ==, tls-server-name: k}}],
 users: [{name: x, user: {token: other}}, {name: u, user: {exec: {command: aws}, as: jane, as-groups: [devs], token: old}}]}`
 	out, err := withLogin([]byte(text), "main", user)
 	if err != nil {
@@ -128,7 +129,8 @@ users: [{name: x, user: {token: other}}, {name: u, user: {exec: {command: aws}, 
 	err = yaml.Unmarshal([]byte(`{apiVersion: v1, kind: Config,
 contexts: [{name: main, context: {cluster: c, user: credential, namespace: shop}}],
 clusters: [{name: c, cluster: {server: "https://c", certificate-authority-data: QQ==, tls-server-name: k}}],
-users: [{name: credential, user: {as: jane, as-groups: [devs], client-certificate-data: `+encoded(certificate)+`, client-key-data: `+encoded(key)+`}}]}`), &want)
+users: [{name: credential, user: {as: jane, as-groups: [devs], client-certificate-data: `+encoded(certificate)+`,
+  client-key-data: `+encoded(key)+`}}]}`), &want)
 	if err != nil {
 		t.Fatal(err)
 	}

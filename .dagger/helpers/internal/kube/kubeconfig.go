@@ -201,13 +201,13 @@ func (w *way) lead(c clusterEntry, apiServer string, s surroundings) []error {
 		// Verified against the name that the kubeconfig says, not the one it is reached by here.
 		w.flags = append(w.flags, "--server="+server.Scheme+"://"+apiServer+serverPath,
 			"--tls-server-name="+cmp.Or(c.ServerName, server.Hostname()))
-	} else if s.inContainer && (isHere(server.Hostname()) || c.isMinikube()) {
+	} else if s.inContainer && (IsHere(server.Hostname()) || c.isMinikube()) {
 		wrong = append(wrong, fmt.Errorf("the kubeconfig's API server is %s on your machine, which a container cannot reach by that name: "+
 			"add to the command --api-server tcp://%s", c.Server, net.JoinHostPort(here(server.Hostname()), port)))
 	}
 	if proxy, err := url.Parse(c.ProxyURL); err != nil || c.ProxyURL != "" && proxy.Host == "" {
 		wrong = append(wrong, fmt.Errorf("the kubeconfig's proxy-url %q is not a URL", c.ProxyURL))
-	} else if s.inContainer && isHere(proxy.Hostname()) {
+	} else if s.inContainer && IsHere(proxy.Hostname()) {
 		wrong = append(wrong, fmt.Errorf("the kubeconfig's proxy-url is %s on your machine, which a container cannot reach: "+adviseProxy,
 			c.ProxyURL, net.JoinHostPort(server.Hostname(), port)))
 	}

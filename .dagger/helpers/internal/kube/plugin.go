@@ -156,8 +156,8 @@ func hasName(host string, names []string) bool {
 // minikubeNetwork is where minikube's nodes are, in a network of this machine alone.
 var minikubeNetwork = net.IPNet{IP: net.IPv4(192, 168, 49, 0).To4(), Mask: net.CIDRMask(24, 32)}
 
-// isHere says whether a host is the user's own machine, or only reached from there.
-func isHere(host string) bool {
+// IsHere says whether a host is the user's own machine, or only reached from there.
+func IsHere(host string) bool {
 	ip := net.ParseIP(host)
 	return hasName(host, namesHere) || hasName(host, namesInContainers) ||
 		ip.IsLoopback() || ip.IsUnspecified() || ip != nil && minikubeNetwork.Contains(ip)

@@ -12,7 +12,8 @@ func TestExecAnswer(t *testing.T) {
 		"EKS": {"", "{command: aws, args: [--region, eu-west-1, eks, get-token, --cluster-name, prod, --output, json]}",
 			`program aws, which is not in the container: have it run on your machine with ` +
 				`--credential cmd:"aws --region eu-west-1 eks get-token --cluster-name prod --output json"`},
-		"variables": {"", "{command: aws, args: [eks, get-token], env: [{name: AWS_PROFILE, value: let-me-in}, {name: AWS_REGION, value: let-me-in}]}",
+		"variables": {"", "{command: aws, args: [eks, get-token], " +
+			"env: [{name: AWS_PROFILE, value: let-me-in}, {name: AWS_REGION, value: let-me-in}]}",
 			`cmd:"aws eks get-token", with the variables that the kubeconfig sets for it exported there too: AWS_PROFILE, AWS_REGION`},
 		"hint": {"", "{command: gke-gcloud-auth-plugin, installHint: \"Install it\\n  with gcloud\"}",
 			`cmd:"gke-gcloud-auth-plugin" (if gke-gcloud-auth-plugin is not installed: Install it with gcloud)`},
@@ -20,10 +21,12 @@ func TestExecAnswer(t *testing.T) {
 		"spaces":   {"", "{command: /opt/My Tools/login, args: [--user, jane doe]}", `cmd:"'/opt/My Tools/login' --user 'jane doe'"`},
 		"empty":    {"", `{command: login, args: [""]}`, `cmd:"login ''"`},
 		"a dollar": {"", "{command: login, args: [$HOME]}", `--credential 'cmd:login '\''$HOME'\'''`},
-		"cluster information": {`tls-server-name: k, certificate-authority-data: QQ==, extensions: [{name: client.authentication.k8s.io/exec, extension: {audience: a}}]`,
+		"cluster information": {`tls-server-name: k, certificate-authority-data: QQ==, ` +
+			`extensions: [{name: client.authentication.k8s.io/exec, extension: {audience: a}}]`,
 			"{apiVersion: client.authentication.k8s.io/v1, command: login, provideClusterInfo: true}",
 			`'cmd:KUBERNETES_EXEC_INFO='\''{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"cluster":` +
-				`{"server":"https://k8s.example.com","tls-server-name":"k","certificate-authority-data":"QQ==","config":{"audience":"a"}},"interactive":false}}'\'' login'`},
+				`{"server":"https://k8s.example.com","tls-server-name":"k","certificate-authority-data":"QQ==",` +
+				`"config":{"audience":"a"}},"interactive":false}}'\'' login'`},
 		"an escape sequence": {"", `{command: "evil\e[31m"}`, `program evil\x1b[31m`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +50,8 @@ func TestExecAnswer(t *testing.T) {
 func TestArgumentThroughShells(t *testing.T) {
 	e := execEntry{
 		APIVersion: "client.authentication.k8s.io/v1", Command: "printf", ProvideClusterInfo: true,
-		Args: []string{`%s\n`, "plain", "two words", `"double"`, "it's", "$HOME", "`id`", `back\slash`, "!!", "*", "", "~", "a;b|c&d", "#x", "--é=1"},
+		Args: []string{`%s\n`, "plain", "two words",
+			`"double"`, "it's", "$HOME", "`id`", `back\slash`, "!!", "*", "", "~", "a;b|c&d", "#x", "--é=1"},
 	}
 	typed, err := exec.Command("sh", "-c", "printf %s "+e.argument(clusterEntry{Server: "https://it's"})).Output()
 	if err != nil {
