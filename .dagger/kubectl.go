@@ -50,6 +50,9 @@ type request struct {
 	Tail           int
 	Format         string
 	Output         string
+
+	RegistryImage string
+	Layout        string
 }
 
 // needsCluster is the one place that refuses to do without a cluster.
@@ -62,8 +65,9 @@ func (s *Slipway) needsCluster() error {
 }
 
 // rollout runs one of the helper's commands in the container with kubectl. Each
-// call is a new one to the engine: what a cluster said yesterday is no answer.
-func (s *Slipway) rollout(ctx context.Context, command string, req request) (string, error) {
+// call is a new one to the engine: what a cluster said yesterday is no answer. The
+// container may need more than others.
+func (s *Slipway) rollout(ctx context.Context, command string, req request, with ...dagger.WithContainerFunc) (string, error) {
 	if err := s.needsCluster(); err != nil {
 		return "", err
 	}
@@ -82,6 +86,9 @@ func (s *Slipway) rollout(ctx context.Context, command string, req request) (str
 		return "", err
 	}
 	req.APIServer = server
+	for _, change := range with {
+		ctr = ctr.With(change)
+	}
 	if ctr, err = s.withRollout(ctr, command, req); err != nil {
 		return "", err
 	}

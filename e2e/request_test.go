@@ -44,6 +44,9 @@ type request struct {
 	To             int
 	Confirm        string
 	Tail           int
+
+	RegistryImage string
+	Layout        string
 }
 
 // call is one run of the helper, as a script asks for it.
@@ -79,6 +82,8 @@ func parseCall(args []string, defaults call) (call, error) {
 	flags.StringVar(&c.Confirm, "confirm", "", "")
 	flags.IntVar(&c.Tail, "tail", c.Tail, "")
 	flags.Func("allow", "", func(name string) error { c.Allow = append(c.Allow, name); return nil })
+	flags.StringVar(&c.RegistryImage, "registry-image", c.RegistryImage, "")
+	flags.StringVar(&c.Layout, "layout", "", "")
 	flags.StringVar(&c.kubeconfig, "kubeconfig", c.kubeconfig, "")
 	flags.DurationVar(&c.within, "within", 0, "")
 	if err := flags.Parse(args); err != nil {
@@ -113,6 +118,9 @@ func (c call) write(file, work string, getenv func(string) string) error {
 	})
 	if err != nil {
 		return err
+	}
+	if c.Layout != "" {
+		c.Layout = filepath.Join(work, c.Layout)
 	}
 	text, err := json.MarshalIndent(c.request, "", "  ")
 	if err != nil {

@@ -54,6 +54,9 @@ type request struct {
 	Tail           int      // log lines of each container
 	Format         string   // of the outcome: "" for people, else json or markdown
 	Output         string   // file that render writes to
+
+	RegistryImage string // of the registry that an image is carried into
+	Layout        string // directory of the image to carry in
 }
 
 // session is one run of a command on one release.
@@ -100,6 +103,7 @@ func (s *session) run(ctx context.Context, args []string) error {
 	commands := map[string]func(*session, context.Context) error{
 		"deploy": (*session).deploy, "diff": (*session).diff, "rollback": (*session).rollback, "destroy": (*session).destroy,
 		"status": (*session).status, "history": (*session).history, "logs": (*session).logs,
+		"registry": (*session).findRegistry, "carry": (*session).carry, "leave": (*session).leave,
 	}
 	command := commands[args[0]]
 	if command == nil && args[0] != "render" {

@@ -34,7 +34,11 @@ func (s *session) status(ctx context.Context) error {
 	if r == nil {
 		return fmt.Errorf("no release of %s has served yet", s.Release)
 	}
-	return s.describe(ctx, *r)
+	if err := s.describe(ctx, *r); err != nil {
+		return err
+	}
+	s.noteLacking(ctx, r.Image)
+	return nil
 }
 
 // recorded are the records of a release that must exist. What pods and events say of the

@@ -31,6 +31,9 @@ func (s *session) rollback(ctx context.Context) error {
 		if err := s.vouch(ctx, *target); err != nil {
 			return err
 		}
+		if err := s.mustBeCarried(ctx, *target); err != nil {
+			return err
+		}
 		rights := s.rightsFor(target.Objects)
 		if err := s.demand(ctx, rights); err != nil {
 			return err
