@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"golang.org/x/sync/errgroup"
@@ -23,7 +22,9 @@ import (
 //
 // +cache="never"
 func (s *Slipway) Deploy(ctx context.Context, args struct {
-	// Image by digest, as publish returns it. Default: the source is built and published.
+	// Image by digest, as publish returns it. Default: the source is built and published to --repository.
+	// Without that it goes to the cluster's own registry if there is one, and else through the API server
+	// into a registry on each node (docs/deploy.md).
 	//
 	// +optional
 	Image string
@@ -66,7 +67,7 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 	case args.DryRun:
 		image, err = s.built(ctx)
 	default:
-		image, err = s.published(ctx, args.Allow)
+		image, err = s.published(ctx, args.Allow, limit)
 	}
 	if err != nil {
 		return "", err
@@ -77,7 +78,11 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 	}
 	req.Timeout, req.ForceConflicts, req.DryRun = limit, args.ForceConflicts, args.DryRun
 	req.Allow, req.DeleteData, req.Evidence = args.Allow, args.DeleteData, args.Evidence
-	return s.rollout(ctx, "deploy", req)
+	out, err := s.rollout(ctx, "deploy", req)
+	if err != nil && args.Image == "" && s.Repository == "" && !args.DryRun {
+		err = s.leaveRegistry(ctx, req, err)
+	}
+	return out, err
 }
 
 // Show what deploy would change in the cluster, and change nothing.
@@ -149,8 +154,11 @@ func exitStatus(status int, err error) error {
 const unbuilt = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
 // published is the source's image, once what can be refused without it has been looked at.
-func (s *Slipway) published(ctx context.Context, allow []string) (string, error) {
-	repo, err := s.destination()
+func (s *Slipway) published(ctx context.Context, allow []string, limit int) (string, error) {
+	if s.Repository == "" {
+		return s.withoutRepository(ctx, allow, limit)
+	}
+	repo, err := s.destination(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -162,7 +170,7 @@ func (s *Slipway) published(ctx context.Context, allow []string) (string, error)
 
 // built is the address that publish would return. Nothing is pushed.
 func (s *Slipway) built(ctx context.Context) (string, error) {
-	repo, err := s.destination()
+	repo, err := s.destination(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -175,12 +183,13 @@ func (s *Slipway) built(ctx context.Context) (string, error) {
 }
 
 // destination is the repository that an image is taken to be in when none is given.
-func (s *Slipway) destination() (string, error) {
-	repo, err := s.repository()
-	if err != nil {
-		return "", fmt.Errorf("%w; or give --image one that is published", err)
+func (s *Slipway) destination(ctx context.Context) (string, error) {
+	if s.Repository == "" {
+		found, err := s.findRegistry(ctx, request{DryRun: true})
+		return found.repository, err
 	}
-	return repo.Name(), nil
+	repo, err := s.repository()
+	return repo.Name(), err
 }
 
 // bundle is the request that describes what is to be deployed.

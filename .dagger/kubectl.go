@@ -16,6 +16,8 @@ import (
 )
 
 const (
+	// credentialPath is where the container has what --credential gives.
+	credentialPath = "/etc/slipway-credential"
 	// apiServerAlias is what containers call the service given as --api-server.
 	apiServerAlias = "kubernetes"
 	// differentStatus is the helper's exit status for differences found.
@@ -52,6 +54,9 @@ type request struct {
 	RecordKey        string
 	RecordsNamespace string
 	Insecure         bool
+
+	RegistryImage string
+	Layout        string
 }
 
 // needsCluster is the one place that refuses to do without a cluster.
@@ -64,8 +69,9 @@ func (s *Slipway) needsCluster() error {
 }
 
 // rollout runs one of the helper's commands in the container with kubectl. Each
-// call is a new one to the engine: what a cluster said yesterday is no answer.
-func (s *Slipway) rollout(ctx context.Context, command string, req request) (string, error) {
+// call is a new one to the engine: what a cluster said yesterday is no answer. The
+// container may need more than others.
+func (s *Slipway) rollout(ctx context.Context, command string, req request, with ...dagger.WithContainerFunc) (string, error) {
 	if err := s.needsCluster(); err != nil {
 		return "", err
 	}
@@ -94,6 +100,9 @@ func (s *Slipway) rollout(ctx context.Context, command string, req request) (str
 		return "", err
 	}
 	req.APIServer = server
+	for _, change := range with {
+		ctr = ctr.With(change)
+	}
 	if ctr, err = s.withRollout(ctx, ctr, command, req); err != nil {
 		return "", err
 	}
@@ -159,6 +168,9 @@ func (s *Slipway) inCluster(ctx context.Context) (*dagger.Container, string, err
 		WithEnvVariable("KUBECONFIG", kubeconfigPath).
 		WithMountedSecret(kubeconfigPath, s.Kubeconfig).
 		WithEnvVariable("SLIPWAY_CALL", rand.Text())
+	if s.Credential != nil && s.throwaway == nil {
+		ctr = ctr.WithMountedSecret(credentialPath, s.Credential).WithEnvVariable("SLIPWAY_CREDENTIAL", credentialPath)
+	}
 	if s.APIServer == nil {
 		return ctr, "", nil
 	}

@@ -59,12 +59,18 @@ type Slipway struct {
 	// +private
 	Password *dagger.Secret
 	// +private
+	RegistryConfig *dagger.Secret
+	// +private
+	RegistryCA *dagger.File
+	// +private
 	Registry *dagger.Service
 	// +private
 	PlainHTTP bool
 
 	// +private
 	Kubeconfig *dagger.Secret
+	// +private
+	Credential *dagger.Secret
 	// +private
 	Context string
 	// +private
@@ -155,6 +161,15 @@ func New(ctx context.Context, args struct {
 	//
 	// +optional
 	Password *dagger.Secret
+	// Registry: what docker login stored, in place of --username: file:$HOME/.docker/config.json. Where a
+	// credential helper keeps it, the refusal says what to give.
+	//
+	// +optional
+	RegistryConfig *dagger.Secret
+	// Registry: file with the CA certificate, in PEM, of one whose CA is private.
+	//
+	// +optional
+	RegistryCa *dagger.File
 	// Registry: way to one on this machine, tcp://localhost:5000.
 	//
 	// +optional
@@ -163,11 +178,16 @@ func New(ctx context.Context, args struct {
 	//
 	// +optional
 	PlainHttp bool
-	// Cluster: kubeconfig, as file:$HOME/.kube/config or env:KUBECONFIG_CONTENT. Certificates and token
-	// must stand in it: kubectl config view --raw --flatten.
+	// Cluster: kubeconfig, as file:$HOME/.kube/config or env:KUBECONFIG_CONTENT; with several contexts or
+	// files in it: cmd:"kubectl config view --raw --minify --flatten".
 	//
 	// +optional
 	Kubeconfig *dagger.Secret
+	// Cluster: what a credential plugin prints, or a bare token, in place of the kubeconfig's own
+	// credentials: cmd:"aws eks get-token --cluster-name prod".
+	//
+	// +optional
+	Credential *dagger.Secret
 	// Cluster: context of the kubeconfig. Needed where it has several.
 	//
 	// +optional
@@ -268,13 +288,16 @@ func New(ctx context.Context, args struct {
 		Overlay:      args.Overlay,
 		ImageName:    args.ImageName,
 
-		Repository: args.Repository,
-		Username:   args.Username,
-		Password:   args.Password,
-		Registry:   args.Registry,
-		PlainHTTP:  args.PlainHttp,
+		Repository:     args.Repository,
+		Username:       args.Username,
+		Password:       args.Password,
+		RegistryConfig: args.RegistryConfig,
+		RegistryCA:     args.RegistryCa,
+		Registry:       args.Registry,
+		PlainHTTP:      args.PlainHttp,
 
 		Kubeconfig: args.Kubeconfig,
+		Credential: args.Credential,
 		Context:    args.Context,
 		Namespace:  args.Namespace,
 		Release:    args.Release,

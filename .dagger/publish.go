@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -65,12 +64,12 @@ func (s *Slipway) Publish(
 		}
 	}
 
-	auth, route, err := s.access(ctx, repo)
+	to, err := s.access(ctx, repo)
 	if err != nil {
 		return "", err
 	}
-	if err := remote.CheckPushPermission(repo.Tag(tag[0]), only{auth}, route); err != nil {
-		return "", pushCause(repo, err)
+	if err := remote.CheckPushPermission(repo.Tag(tag[0]), only{to.auth}, to.route); err != nil {
+		return "", to.cause(repo, err)
 	}
 
 	index, err := s.index(ctx)
@@ -81,13 +80,13 @@ func (s *Slipway) Publish(
 	if err != nil {
 		return "", err
 	}
-	options := []remote.Option{remote.WithContext(ctx), remote.WithAuth(auth), remote.WithTransport(route)}
+	options := []remote.Option{remote.WithContext(ctx), remote.WithAuth(to.auth), remote.WithTransport(to.route)}
 	if err := remote.WriteIndex(repo.Digest(digest.String()), index, options...); err != nil {
-		return "", pushCause(repo, err)
+		return "", to.cause(repo, err)
 	}
 	for _, t := range tags {
 		if err := remote.Tag(t, index, options...); err != nil {
-			return "", pushCause(repo, err)
+			return "", to.cause(repo, err)
 		}
 	}
 	return repo.Name() + "@" + digest.String(), nil
@@ -150,7 +149,7 @@ func (o only) Resolve(authn.Resource) (authn.Authenticator, error) { return o.Au
 
 // dialThrough returns a transport that connects to the given service, whatever
 // host the address names; without a service, the usual one.
-func dialThrough(ctx context.Context, service *dagger.Service) (http.RoundTripper, error) {
+func dialThrough(ctx context.Context, service *dagger.Service) (*http.Transport, error) {
 	t := remote.DefaultTransport.(*http.Transport).Clone()
 	if service == nil {
 		return t, nil
@@ -240,7 +239,8 @@ func pushCause(repo name.Repository, err error) error {
 	}
 	switch refused.StatusCode {
 	case http.StatusUnauthorized:
-		return fmt.Errorf("cannot push to %s: the registry does not accept the credentials (401): check --username and --password", repo.Name())
+		return fmt.Errorf("cannot push to %s: the registry does not accept the credentials (401): "+
+			"check --username and --password, or log in again and give --registry-config", repo.Name())
 	case http.StatusForbidden:
 		return fmt.Errorf("cannot push to %s: the registry knows you but does not let you push there (403)", repo.Name())
 	default:

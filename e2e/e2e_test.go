@@ -7,10 +7,12 @@
 //
 //	exec daggerw …    dagger, on the engine that daggerw finds
 //	checkout DIR      copies this repository's files (not its history) into DIR
-//	registry [auth]   starts a registry on a free port of this machine and sets
-//	                  $REGISTRY to localhost:port and $REGISTRY_LAN to the address
-//	                  that containers reach; with auth it wants user "ann",
-//	                  password "let-me-in"
+//	registry [auth] [tls]
+//	                  starts a registry on a free port of this machine and sets
+//	                  $REGISTRY to localhost:port, $REGISTRY_PORT to the port and
+//	                  $REGISTRY_LAN to the address that containers reach; with auth
+//	                  it wants user "ann", password "let-me-in"; with tls it calls
+//	                  itself registry.test, signed by registry/ca.pem alone
 //	forget            empties the registry that runs
 //	engine NAME       goes on with another engine of the lab, whose state is empty
 //	retry CMD …       repeats a program until it succeeds, for three minutes at most
@@ -32,11 +34,18 @@
 package e2e
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,7 +147,11 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs("registry")
 	ts.Check(os.MkdirAll(dir, 0o755))
 	config := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/data}}\nhttp: {addr: \":%s\"}\n", dir, port)
-	if len(args) == 1 && args[0] == "auth" {
+	if slices.Contains(args, "tls") {
+		writeCertificate(ts, dir)
+		config = strings.TrimSuffix(config, "}\n") + fmt.Sprintf(", tls: {certificate: %s/ca.pem, key: %[1]s/key.pem}}\n", dir)
+	}
+	if slices.Contains(args, "auth") {
 		ts.Check(os.WriteFile(filepath.Join(dir, "htpasswd"), []byte(htpasswd), 0o600))
 		config += fmt.Sprintf("auth: {htpasswd: {realm: e2e, path: %s/htpasswd}}\n", dir)
 	}
@@ -156,6 +169,7 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 	})
 	address := net.JoinHostPort("localhost", port)
 	ts.Setenv("REGISTRY", address)
+	ts.Setenv("REGISTRY_PORT", port)
 	ts.Setenv("REGISTRY_LAN", net.JoinHostPort(lanAddress(ts), port))
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", address); err == nil {
@@ -165,6 +179,26 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("the registry did not listen on %s within 30 s", address)
 		}
+	}
+}
+
+// writeCertificate makes a certificate that vouches for itself, as a private authority's does.
+func writeCertificate(ts *testscript.TestScript, dir string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"registry.test"}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	ts.Check(err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	for name, block := range map[string]*pem.Block{
+		"ca.pem":  {Type: "CERTIFICATE", Bytes: certificate},
+		"key.pem": {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		ts.Check(os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600))
 	}
 }
 

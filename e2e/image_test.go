@@ -22,10 +22,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // subjectImages are addresses by digest of the program in testdata/subject.
@@ -111,6 +113,26 @@ func subjectImage(layer v1.Layer, version string) (v1.Image, error) {
 		Labels:     map[string]string{"org.opencontainers.image.version": version},
 	}
 	return mutate.ConfigFile(img, config)
+}
+
+// writeLayout writes one of the subject's images as publish would push it, with an index.
+func writeLayout(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: layout DIR IMAGE|IMAGE2")
+	}
+	ref, err := name.NewDigest(ts.Getenv(args[1]), name.Insecure)
+	ts.Check(err)
+	img, err := remote.Image(ref)
+	ts.Check(err)
+	index := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{
+		Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: runtime.GOARCH}},
+	})
+	_, err = layout.Write(ts.MkAbs(args[0]), index)
+	ts.Check(err)
+	digest, err := index.Digest()
+	ts.Check(err)
+	// A name of the script's own: the registry is the cluster's, and so one for all scripts.
+	ts.Setenv("CARRIED", "127.0.0.1:29999/"+ts.Getenv("NS")+"@"+digest.String())
 }
 
 func TestSubjectImage(t *testing.T) {

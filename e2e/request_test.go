@@ -49,6 +49,9 @@ type request struct {
 	RecordKey        string
 	RecordsNamespace string
 	Insecure         bool
+
+	RegistryImage string
+	Layout        string
 }
 
 // call is one run of the helper, as a script asks for it.
@@ -90,6 +93,8 @@ func parseCall(args []string, defaults call) (call, error) {
 	flags.StringVar(&c.RecordKey, "record-key", "", "")
 	flags.StringVar(&c.RecordsNamespace, "records-namespace", "", "")
 	flags.BoolVar(&c.Insecure, "insecure-kubeconfig", false, "")
+	flags.StringVar(&c.RegistryImage, "registry-image", c.RegistryImage, "")
+	flags.StringVar(&c.Layout, "layout", "", "")
 	flags.StringVar(&c.kubeconfig, "kubeconfig", c.kubeconfig, "")
 	flags.DurationVar(&c.within, "within", 0, "")
 	if err := flags.Parse(args); err != nil {
@@ -124,6 +129,9 @@ func (c call) write(file, work string, getenv func(string) string) error {
 	})
 	if err != nil {
 		return err
+	}
+	if c.Layout != "" {
+		c.Layout = filepath.Join(work, c.Layout)
 	}
 	text, err := json.MarshalIndent(c.request, "", "  ")
 	if err != nil {

@@ -56,6 +56,8 @@ exec unshare --mount --pid --fork --kill-child=KILL --mount-proc sh -c '
 //	request FILE [DIR…] [flags]
 //	                  writes what the engine reads, for "exec rollout COMMAND FILE &name&"
 //	render FILE DIR…  writes the objects alone, for kubectl
+//	layout DIR NAME   writes $IMAGE or $IMAGE2, as NAME says, to a directory as an index, and
+//	                  sets $CARRIED to its name once it is carried in
 //	says PATTERN      the last command's output, standard error included, matches
 //	serves VERSION    fails unless every pod behind Service s is of this version
 //	eventually PATTERN CMD…
@@ -143,6 +145,7 @@ func TestRollout(t *testing.T) {
 			"rollout":    runRollout,
 			"request":    writeRequest,
 			"render":     writeObjects,
+			"layout":     writeLayout,
 			"says":       says,
 			"serves":     func(ts *testscript.TestScript, _ bool, args []string) { serves(ts, "s", args[0]) },
 			"eventually": eventually,
@@ -163,6 +166,7 @@ func callOf(ts *testscript.TestScript, args []string) call {
 		request: request{
 			Release: "s", Namespace: ts.Getenv("NS"), Image: ts.Getenv("IMAGE"), Version: "1.0.0",
 			Port: 8080, Smoke: defaultSmoke, Timeout: rolloutTimeout, Tail: 20,
+			RegistryImage: "registry:3.1.1",
 		},
 		kubeconfig: ts.Getenv("KUBECONFIG"),
 	})

@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"internal/object"},
 	{"internal/check", "internal/health", "internal/sanitize", "internal/questions"},
 	{"internal/kube", "internal/render"},
-	{"internal/release"},
+	{"internal/release", "internal/registry"},
 	{"cmd/rollout", "cmd/smoke", "cmd/load", "cmd/balance", "cmd/unit", "cmd/show", "cmd/kubeconfig"},
 }
 

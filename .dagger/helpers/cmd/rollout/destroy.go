@@ -63,6 +63,9 @@ func (s *session) destroy(ctx context.Context) error {
 		if stays != "" {
 			fmt.Fprintln(s.out, stays)
 		}
+		if said := s.leaveUsers(ctx); said != "" {
+			fmt.Fprintln(s.out, said)
+		}
 		return nil
 	})
 }

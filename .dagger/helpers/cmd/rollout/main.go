@@ -63,6 +63,9 @@ type request struct {
 	RecordKey        string // signs the records; "" where nobody else may write Secrets
 	RecordsNamespace string // of records and lease; "" for the release's
 	Insecure         bool   // the kubeconfig's credentials may go over a connection that is not verified
+
+	RegistryImage string // of the registry that an image is carried into
+	Layout        string // directory of the image to carry in
 }
 
 // session is one run of a command on one release.
@@ -120,6 +123,7 @@ func (s *session) run(ctx context.Context, args []string) error {
 	commands := map[string]func(*session, context.Context) error{
 		"deploy": (*session).deploy, "diff": (*session).diff, "rollback": (*session).rollback, "destroy": (*session).destroy,
 		"status": (*session).status, "history": (*session).history, "logs": (*session).logs, "rights": (*session).rights,
+		"registry": (*session).findRegistry, "carry": (*session).carry, "leave": (*session).leave,
 	}
 	command := commands[args[0]]
 	if command == nil && args[0] != "render" {

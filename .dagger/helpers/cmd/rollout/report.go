@@ -39,7 +39,11 @@ func (s *session) status(ctx context.Context) error {
 	if s.Format == "json" {
 		return s.printJSON(v)
 	}
-	return v.print(s.out)
+	if err := v.print(s.out); err != nil {
+		return err
+	}
+	s.noteLacking(ctx, r.Image)
+	return nil
 }
 
 // recorded are the records of a release that must exist. What pods and events say of the

@@ -64,6 +64,9 @@ func (s *session) wayBack(ctx context.Context, w io.Writer) (*release.Record, *p
 	if err != nil {
 		return nil, nil, fmt.Errorf("release %d cannot come back: %w", target.Number, err)
 	}
+	if err := s.mustBeCarried(ctx, *target); err != nil {
+		return nil, nil, err
+	}
 	objects, err := s.bind(ctx, *target, records)
 	if err != nil {
 		return nil, nil, err

@@ -44,6 +44,8 @@ type Client struct {
 	user      string
 	stop      func()
 
+	otherLogin bool // than the kubeconfig's own
+
 	answered atomic.Bool                  // the API server accepted the credentials once
 	fence    atomic.Pointer[func() error] // nil pointer: writes are free
 
@@ -67,21 +69,34 @@ func Connect(ctx context.Context, t Target) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	user, err := readLogin(os.Getenv(credentialEnv), time.Now())
+	if err != nil {
+		return nil, err
+	}
 	way, err := choose(text, t, surroundings{
 		inContainer: os.Getenv("SLIPWAY_CALL") != "",
 		hasProgram:  func(name string) bool { _, err := exec.LookPath(name); return err == nil },
+		hasLogin:    user != nil,
 		now:         time.Now(),
 	})
 	if err != nil {
 		return nil, err
 	}
+	forget := func() {}
+	if user != nil {
+		if forget, err = way.logIn(text, user); err != nil {
+			return nil, err
+		}
+	}
 	p, err := startProxy(ctx, way.proxyFlags())
 	if err != nil {
+		forget()
 		return nil, err
 	}
 	c := newClient(transport(p.dial, nil), cmp.Or(t.Namespace, way.namespace, "default"))
 	c.fenced = transport(p.dial, c.askFence)
-	c.flags, c.user, c.stop = way.flags, way.user, p.close
+	c.flags, c.user, c.stop = way.flags, way.user, func() { p.close(); forget() }
+	c.otherLogin = user != nil
 	if err := c.firstContact(ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -99,6 +114,9 @@ func (c *Client) firstContact(ctx context.Context) error {
 		return context.Cause(ctx)
 	case errors.As(err, &gone):
 		err = gone.Last
+	}
+	if c.otherLogin && IsReason(err, "Unauthorized") {
+		return errors.New("the API server does not accept what --credential gives: is it of this cluster, and still valid?")
 	}
 	return unreachable(err)
 }

@@ -38,7 +38,7 @@ func FuzzChoose(f *testing.F) {
 			})
 			to := k.Clusters[i].Cluster
 			u, err := url.Parse(to.Server)
-			if err != nil || !isLoopback(u.Hostname()) && (u.Scheme != "https" || to.SkipVerify) {
+			if err != nil || !isLoopback(u.Hostname()) && (u.Scheme != "https" || to.Insecure) {
 				t.Errorf("credentials go to %q, %v", to.Server, err)
 			}
 			return

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path"
 	"strings"
 	"time"
 
@@ -22,9 +21,8 @@ import (
 
 // The ways out of what a kubeconfig has that cannot work in a container.
 const (
-	adviseInline = "put it inline with kubectl config view --raw --flatten"
-	adviseExec   = "give a kubeconfig with a token (kubectl create token, put in with kubectl config set-credentials), " +
-		"or with --kubectl-image an image that has kubectl and "
+	adviseInline   = "put it inline with kubectl config view --raw --flatten, or give " + adviseView
+	adviseView     = `--kubeconfig cmd:"kubectl config view --raw --minify --flatten"`
 	adviseVerified = "put the server's certificate in as certificate-authority-data and take an https:// address, " +
 		"or let the credentials go there unprotected with --insecure-kubeconfig"
 	adviseProxy = "give a proxy-url that leads there from other machines too, or take proxy-url out of the kubeconfig " +
@@ -52,9 +50,14 @@ type kubeconfig struct {
 type clusterEntry struct {
 	Server     string
 	CAFile     string `json:"certificate-authority"`
+	CAData     string `json:"certificate-authority-data"`
 	ServerName string `json:"tls-server-name"`
+	Insecure   bool   `json:"insecure-skip-tls-verify"`
 	ProxyURL   string `json:"proxy-url"`
-	SkipVerify bool   `json:"insecure-skip-tls-verify"`
+	Extensions []struct {
+		Name      string
+		Extension any
+	}
 }
 
 type userEntry struct {
@@ -62,18 +65,21 @@ type userEntry struct {
 	KeyFile         string `json:"client-key"`
 	TokenFile       string
 	Certificate     string `json:"client-certificate-data"`
-	Exec            *struct{ Command string }
+	Exec            *execEntry
+	AuthProvider    *authProvider `json:"auth-provider"`
 }
 
 // surroundings are what the choice depends on beside the kubeconfig.
 type surroundings struct {
 	inContainer bool // its loopback is not the user's
 	hasProgram  func(name string) bool
+	hasLogin    bool // another than the kubeconfig's is used
 	now         time.Time
 }
 
 // way is how kubectl gets to the chosen cluster.
 type way struct {
+	context   string
 	flags     []string
 	hasPath   bool // the API server is behind a path of its URL
 	namespace string
@@ -134,16 +140,25 @@ func choose(text []byte, t Target, s surroundings) (way, error) {
 		return way{}, errors.New("the kubeconfig has several contexts, and a guess may hit the wrong cluster: " + among)
 	}
 	chosen := config.Contexts[index]
-	w := way{namespace: chosen.Context.Namespace, user: chosen.Context.User, flags: []string{"--context=" + chosen.Name}}
+	w := way{
+		context: chosen.Name, flags: []string{"--context=" + chosen.Name},
+		namespace: chosen.Context.Namespace, user: chosen.Context.User,
+	}
 
 	var wrong []error
 	if ns := w.namespace; ns != "" && !object.IsLabel(ns) {
 		wrong = append(wrong, fmt.Errorf("the kubeconfig's context %s has the namespace %q, which is no name of one: "+
 			"correct it, or give --namespace", chosen.Name, ns))
 	}
+	var cluster clusterEntry
+	for _, c := range config.Clusters {
+		if c.Name == chosen.Context.Cluster {
+			cluster = c.Cluster
+		}
+	}
 	for _, u := range config.Users {
-		if u.Name == chosen.Context.User {
-			wrong = append(wrong, u.User.problems(s)...)
+		if u.Name == chosen.Context.User && !s.hasLogin {
+			wrong = append(wrong, u.User.problems(cluster, s)...)
 		}
 	}
 	found := false
@@ -164,15 +179,18 @@ func choose(text []byte, t Target, s surroundings) (way, error) {
 }
 
 // problems are why the user cannot log in from inside a container.
-func (u userEntry) problems(s surroundings) []error {
+func (u userEntry) problems(cluster clusterEntry, s surroundings) []error {
 	var wrong []error
 	wrong = append(wrong, inFile("the client certificate", u.CertificateFile)...)
 	wrong = append(wrong, inFile("the client key", u.KeyFile)...)
 	wrong = append(wrong, inFile("the token", u.TokenFile)...)
 	if u.Exec != nil && !s.hasProgram(u.Exec.Command) {
-		program := path.Base(u.Exec.Command)
-		wrong = append(wrong, fmt.Errorf("the kubeconfig gets its credentials from the program %s, which is not in the container: %s%[1]s",
-			program, adviseExec))
+		wrong = append(wrong, errors.New(u.Exec.answer(cluster)))
+	}
+	if u.AuthProvider != nil && u.Exec == nil {
+		if text := u.AuthProvider.answer(s.now); text != "" {
+			wrong = append(wrong, errors.New(text))
+		}
 	}
 	if err := expired(u.Certificate, s.now); err != nil {
 		wrong = append(wrong, err)
@@ -205,13 +223,13 @@ func (w *way) lead(c clusterEntry, apiServer string, s surroundings) []error {
 		// Verified against the name that the kubeconfig says, not the one it is reached by here.
 		w.flags = append(w.flags, "--server="+server.Scheme+"://"+apiServer+serverPath,
 			"--tls-server-name="+cmp.Or(c.ServerName, server.Hostname()))
-	} else if s.inContainer && isLoopback(server.Hostname()) {
+	} else if s.inContainer && (IsHere(server.Hostname()) || c.isMinikube()) {
 		wrong = append(wrong, fmt.Errorf("the kubeconfig's API server is %s on your machine, which a container cannot reach by that name: "+
-			"add to the command --api-server tcp://%s", c.Server, net.JoinHostPort(server.Hostname(), port)))
+			"add to the command --api-server tcp://%s", c.Server, net.JoinHostPort(here(server.Hostname()), port)))
 	}
 	if proxy, err := url.Parse(c.ProxyURL); err != nil || c.ProxyURL != "" && proxy.Host == "" {
 		wrong = append(wrong, fmt.Errorf("the kubeconfig's proxy-url %q is not a URL", c.ProxyURL))
-	} else if s.inContainer && isLoopback(proxy.Hostname()) {
+	} else if s.inContainer && IsHere(proxy.Hostname()) {
 		wrong = append(wrong, fmt.Errorf("the kubeconfig's proxy-url is %s on your machine, which a container cannot reach: "+adviseProxy,
 			c.ProxyURL, net.JoinHostPort(server.Hostname(), port)))
 	}
@@ -229,7 +247,7 @@ func (c clusterEntry) unverified() []error {
 	case strings.EqualFold(server.Scheme, "http"):
 		return []error{fmt.Errorf("the kubeconfig's server %s is not reached by TLS, so whoever is on the way could take the credentials: %s",
 			server.Redacted(), adviseVerified)}
-	case c.SkipVerify:
+	case c.Insecure:
 		return []error{fmt.Errorf("the kubeconfig has insecure-skip-tls-verify for the server %s, so whoever is on the way could take "+
 			"the credentials: %s", server.Redacted(), adviseVerified)}
 	}

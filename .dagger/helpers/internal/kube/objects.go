@@ -30,6 +30,7 @@ type ApplyOptions struct {
 // DeleteOptions narrow a deletion.
 type DeleteOptions struct {
 	UID         string // only this very object; any of the name if empty
+	Version     string // only if it has not been written since it had this resourceVersion
 	Propagation string // Foreground if empty: what depends on the object goes first
 }
 
@@ -235,8 +236,15 @@ func (c *Client) Delete(ctx context.Context, o object.Object, opts DeleteOptions
 		"apiVersion": "v1", "kind": "DeleteOptions",
 		"propagationPolicy": cmp.Or(opts.Propagation, "Foreground"),
 	}
+	preconditions := map[string]any{}
 	if opts.UID != "" {
-		body["preconditions"] = map[string]any{"uid": opts.UID}
+		preconditions["uid"] = opts.UID
+	}
+	if opts.Version != "" {
+		preconditions["resourceVersion"] = opts.Version
+	}
+	if len(preconditions) > 0 {
+		body["preconditions"] = preconditions
 	}
 	err = c.send(ctx, request{method: http.MethodDelete, path: path, body: body, repeat: isLock}, nil)
 	if isPathGone(err) {

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"dagger/slipway/internal/login"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// registryAccess is how a registry is talked to.
+type registryAccess struct {
+	auth  authn.Authenticator
+	route http.RoundTripper
+	hint  string // what to do if the registry wants a login, "" where one was given
+}
+
+// access finds the login to the repository's registry, and the way there. A password
+// that was given goes before what docker login stored.
+func (s *Slipway) access(ctx context.Context, repo name.Repository) (registryAccess, error) {
+	a := registryAccess{auth: authn.Anonymous}
+	switch {
+	case s.Password != nil:
+		secret, err := s.Password.Plaintext(ctx)
+		if err != nil {
+			return a, err
+		}
+		a.auth = &authn.Basic{Username: s.Username, Password: strings.TrimSpace(secret)}
+	case s.RegistryConfig != nil:
+		text, err := s.RegistryConfig.Plaintext(ctx)
+		if err != nil {
+			return a, err
+		}
+		found, err := login.Find(text, repo.Name())
+		if err != nil {
+			return a, err
+		}
+		if a.hint = found.Hint; a.hint == "" {
+			a.auth = authn.FromConfig(authn.AuthConfig{
+				Username: found.Username, Password: found.Password,
+				IdentityToken: found.IdentityToken, RegistryToken: found.RegistryToken,
+			})
+		}
+	default:
+		a.hint = "give --username and --password, or --registry-config file:$HOME/.docker/config.json"
+	}
+	route, err := dialThrough(ctx, s.Registry)
+	if err != nil {
+		return a, err
+	}
+	a.route = route
+	if s.RegistryCA == nil {
+		return a, nil
+	}
+	bundle, err := s.RegistryCA.Contents(ctx)
+	if err != nil {
+		return a, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM([]byte(bundle)) {
+		return a, errors.New("--registry-ca holds no certificate in PEM: give the file that begins with -----BEGIN CERTIFICATE-----")
+	}
+	route.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return a, nil
+}
+
+// cause says in one sentence why the registry did not take the image.
+func (a registryAccess) cause(repo name.Repository, err error) error {
+	var refused *transport.Error
+	var stranger x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &refused) && refused.StatusCode == http.StatusUnauthorized && a.hint != "":
+		return fmt.Errorf("cannot push to %s: the registry wants a login (401): %s", repo.Name(), a.hint)
+	case errors.As(err, &stranger):
+		return fmt.Errorf("cannot push to %s: the registry's certificate is of an authority that is not known here: "+
+			"give its CA with --registry-ca",
+			repo.Name())
+	}
+	return pushCause(repo, err)
+}
