@@ -76,6 +76,13 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 	if err != nil {
 		return "", err
 	}
+	if args.Image == "" { // It is this source's, wherever the nodes have it from.
+		st, err := s.stamp(ctx)
+		if err != nil {
+			return "", err
+		}
+		req.Revision, req.Version = st.revision, notInTag.ReplaceAllString(st.version, "-")
+	}
 	req.Timeout, req.ForceConflicts, req.DryRun = limit, args.ForceConflicts, args.DryRun
 	req.Allow, req.DeleteData, req.Evidence = args.Allow, args.DeleteData, args.Evidence
 	out, err := s.rollout(ctx, "deploy", req)

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 
 	"dagger/slipway/internal/dagger"
 	"dagger/slipway/internal/scaffold"

@@ -30,11 +30,11 @@ func (s *Slipway) described(ctx context.Context, image string) stamp {
 	if err != nil {
 		return st
 	}
-	auth, route, err := s.access(ctx, ref.Context())
+	to, err := s.access(ctx, ref.Context())
 	if err != nil {
 		return st
 	}
-	img, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuth(auth), remote.WithTransport(route))
+	img, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuth(to.auth), remote.WithTransport(to.route))
 	if err != nil {
 		return st
 	}

@@ -26,9 +26,6 @@ const (
 // +up
 // +cache="never"
 func (s *Slipway) Preview(ctx context.Context) (*dagger.Service, error) {
-	if _, err := s.layer(ctx, s.Overlay); err != nil {
-		return nil, err
-	}
 	to, err := s.onThrowaway("preview")
 	if err != nil {
 		return nil, err

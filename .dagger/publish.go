@@ -123,25 +123,6 @@ func parseRepository(address string, plainHTTP bool) (name.Repository, error) {
 	return repo, fmt.Errorf("--repository %q is not a repository: give registry and path in lower case, as in ghcr.io/acme/hello", address)
 }
 
-// access is how to talk to the registry of repo. Credentials and route of the settings are
-// for the registry of the settings' repository, and no other gets to see them.
-func (s *Slipway) access(ctx context.Context, repo name.Repository) (authn.Authenticator, http.RoundTripper, error) {
-	ours, err := s.repository()
-	if err != nil || ours.RegistryStr() != repo.RegistryStr() {
-		route, err := dialThrough(ctx, nil)
-		return authn.Anonymous, route, err
-	}
-	route, err := dialThrough(ctx, s.Registry)
-	if err != nil || s.Password == nil {
-		return authn.Anonymous, route, err
-	}
-	secret, err := s.Password.Plaintext(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &authn.Basic{Username: s.Username, Password: strings.TrimSpace(secret)}, route, nil
-}
-
 // only answers every registry with one and the same credential.
 type only struct{ authn.Authenticator }
 

@@ -23,11 +23,17 @@ type registryAccess struct {
 }
 
 // access finds the login to the repository's registry, and the way there. A password
-// that was given goes before what docker login stored.
+// that was given goes before what docker login stored. Password and route of the settings
+// are for the registry of the settings' repository, and no other gets to see them.
 func (s *Slipway) access(ctx context.Context, repo name.Repository) (registryAccess, error) {
 	a := registryAccess{auth: authn.Anonymous}
+	way := s.Registry
+	stranger := false
+	if ours, err := s.repository(); err == nil && ours.RegistryStr() != repo.RegistryStr() {
+		stranger, way = true, nil
+	}
 	switch {
-	case s.Password != nil:
+	case s.Password != nil && !stranger:
 		secret, err := s.Password.Plaintext(ctx)
 		if err != nil {
 			return a, err
@@ -51,7 +57,7 @@ func (s *Slipway) access(ctx context.Context, repo name.Repository) (registryAcc
 	default:
 		a.hint = "give --username and --password, or --registry-config file:$HOME/.docker/config.json"
 	}
-	route, err := dialThrough(ctx, s.Registry)
+	route, err := dialThrough(ctx, way)
 	if err != nil {
 		return a, err
 	}
