@@ -98,7 +98,11 @@ func slipway(ts *testscript.TestScript, neg bool, args []string) {
 	command := []string{"-m", ts.Getenv("MODULE"), "call",
 		"--kubeconfig", "file:" + ts.Getenv("KUBECONFIG"), "--api-server", ts.Getenv("API_SERVER"), "--namespace", ts.Getenv("NS")}
 	for name, flag := range map[string]string{"MANIFESTS": "--manifests", "SOURCE": "--source"} {
-		if value := ts.Getenv(name); value != "" {
+		value := ts.Getenv(name)
+		if value == "" && name == "SOURCE" {
+			value = ts.Getenv("MODULE")
+		}
+		if value != "" {
 			command = append(command, flag, value)
 		}
 	}

@@ -38,7 +38,8 @@ var postgresImage = &Step{
 		}
 		return writeImage(b, v1.Config{
 			Env: []string{
-				"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/15/bin",
+				// Its own programs first: those of Debian before them are scripts in Perl.
+				"PATH=/usr/lib/postgresql/15/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 				"PGDATA=/var/lib/postgresql/data",
 			},
 			Entrypoint:   []string{entrypoint},

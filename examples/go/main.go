@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string) error {
 
 	var tested struct{ Slipway struct{ Test string } }
 	err = client.Do(ctx, &dagger.Request{
-		Query:     `query($source: DirectoryID!) { slipway(source: $source, package: ".") { test } }`,
+		Query:     `query($source: ID!) { slipway(source: $source, package: ".") { test } }`,
 		Variables: map[string]any{"source": source},
 	}, &dagger.Response{Data: &tested})
 	if err != nil {
@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	var published struct{ Slipway struct{ Publish string } }
 	err = client.Do(ctx, &dagger.Request{
-		Query: `query($source: DirectoryID!, $repository: String!, $username: String!, $password: SecretID!) {
+		Query: `query($source: ID!, $repository: String!, $username: String!, $password: ID!) {
 			slipway(source: $source, package: ".", repository: $repository, username: $username, password: $password) { publish }
 		}`,
 		Variables: map[string]any{
