@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 
 	"dagger/slipway/internal/dagger"
 )
@@ -37,6 +38,9 @@ func (s *Slipway) Render(
 	allow []string,
 ) (*dagger.File, error) {
 	if image == "" {
+		if _, err := s.repository(); err != nil { // No cluster is asked for its registry only to render.
+			return nil, fmt.Errorf("%w; or give --image one that is published", err)
+		}
 		var err error
 		if image, err = s.built(ctx); err != nil {
 			return nil, err
@@ -61,8 +65,12 @@ func (s *Slipway) rendered(ctx context.Context, image string, allow []string, fi
 	if err != nil {
 		return nil, err
 	}
+	release, err := s.releaseName(ctx)
+	if err != nil {
+		return nil, err
+	}
 	ctr, err = s.withRollout(ctx, ctr, "render",
-		request{Manifests: what, Image: image, Namespace: s.Namespace, Allow: allow, Output: file})
+		request{Manifests: what, Image: image, Release: release, Namespace: s.Namespace, Allow: allow, Output: file})
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ var address = regexp.MustCompile(`^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5
 func (r request) validate() error {
 	unseen := func(r rune) bool { return !unicode.IsGraphic(r) }
 	switch {
-	case r.Output == "" && !object.IsLabel(r.Release) || len(r.Release) > releaseLimit: // What is only rendered has no release.
+	case len(r.Release) > releaseLimit || !object.IsLabel(r.Release):
 		return fmt.Errorf("--release %q is no name of a release: it must be %d lower-case letters, digits and dashes at most",
 			r.Release, releaseLimit)
 	case r.Namespace != "" && !object.IsLabel(r.Namespace):
