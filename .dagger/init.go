@@ -15,9 +15,9 @@ import (
 // Write the files that the service lacks before it can be deployed.
 //
 // Builds the service, runs it, and asks it what it answers. From that come manifests, with
-// the probes that it has; smoke.yaml, with its answers; and CI files for GitHub and GitLab.
-// Nothing that exists is overwritten: where there are manifests, none are written, and
-// so on. Returns the changes, which Dagger shows and asks to apply.
+// the probes that it has, and smoke.yaml, with its answers. Nothing that exists is
+// overwritten: where there are manifests, none are written. Returns the changes, which
+// Dagger shows and asks to apply. CI files to begin with are in Slipway's examples/.
 //
 //	dagger call init
 //	dagger -y call init      # without the question

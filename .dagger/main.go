@@ -11,7 +11,7 @@
 // docs/settings.md. Every function works on any Go service: say where with
 // --source and --package.
 //
-//	dagger -m . call --source ../other --package ./cmd/api build
+//	dagger call --source ../other --package ./cmd/api build
 package main
 
 import (

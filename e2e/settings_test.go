@@ -29,8 +29,12 @@ func TestSettingsAreDocumented(t *testing.T) {
 		if !ok || fn.Name.Name != "New" {
 			continue
 		}
-		for _, field := range fn.Type.Params.List[0].Type.(*ast.StructType).Fields.List {
+		params := fn.Type.Params.List // the context, and the settings
+		for _, field := range params[len(params)-1].Type.(*ast.StructType).Fields.List {
 			name := field.Names[0].Name
+			if name == "Workspace" { // Dagger gives it.
+				continue
+			}
 			settings++
 			flag := "`--" + strings.ToLower(wordStart.ReplaceAllString(name, "$1-$2")) + "`"
 			variable := "`SLIPWAY_" + strings.ToUpper(name) + "`"

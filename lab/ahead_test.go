@@ -17,7 +17,7 @@ func TestKubernetesIsBuiltBesideTheEngine(t *testing.T) {
 		"dagger call preview up --ports 8080:80":          true,
 		"dagger call cluster server up":                   true,
 		"dagger call build":                               false,
-		"dagger call deploy --kubeconfig file:kubeconfig": false,
+		"dagger call --kubeconfig file:kubeconfig deploy": false,
 		"dagger version":                                  false,
 		"sh -c check":                                     false,
 		"":                                                false,

@@ -4,7 +4,8 @@
 //	cd my-service
 //	go run example.com/ci github.com/…/slipway ghcr.io/acme/hello
 //
-// Without a repository it only tests. REGISTRY_USERNAME and REGISTRY_PASSWORD log in.
+// Without a repository it only tests. REGISTRY_USERNAME and REGISTRY_PASSWORD log in, and
+// REGISTRY_PLAIN_HTTP, if set, is for a registry without TLS.
 package main
 
 import (
@@ -61,11 +62,12 @@ func run(ctx context.Context, args []string) error {
 	}
 	var published struct{ Slipway struct{ Publish string } }
 	err = client.Do(ctx, &dagger.Request{
-		Query: `query($source: ID!, $repository: String!, $username: String!, $password: ID!) {
-			slipway(source: $source, package: ".", repository: $repository, username: $username, password: $password) { publish }
+		Query: `query($source: ID!, $repository: String!, $username: String!, $password: ID!, $plainHttp: Boolean!) {
+			slipway(source: $source, package: ".", repository: $repository, username: $username, password: $password, plainHttp: $plainHttp) { publish }
 		}`,
 		Variables: map[string]any{
 			"source": source, "repository": args[1], "username": os.Getenv("REGISTRY_USERNAME"), "password": password,
+			"plainHttp": os.Getenv("REGISTRY_PLAIN_HTTP") != "",
 		},
 	}, &dagger.Response{Data: &published})
 	if err != nil {

@@ -295,7 +295,7 @@ func (s *session) moved(ctx context.Context, p *plan) {
 	for _, r := range records {
 		if ns := release.ReleaseNamespace(r); release.IsRecord(r) && object.IsLabel(ns) && ns != s.Namespace {
 			s.notes = append(s.notes, fmt.Sprintf("a release %s also serves in namespace %s; if it has moved from there, remove it with: "+
-				"dagger call destroy --namespace %[2]s --confirm %[1]s", s.Release, ns))
+				"dagger call --namespace %[2]s destroy --confirm %[1]s", s.Release, ns))
 		}
 	}
 }

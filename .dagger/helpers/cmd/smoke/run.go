@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ type state struct {
 	Exit string   // "" while the service runs, then "exit status 0" or the like
 	Log  []string // its last lines of output
 
+	Host    string           // name of the machine as programs of the container see it
 	Listens []netip.AddrPort // where programs of the container accept connections, this one's control too
 }
 
@@ -34,6 +36,7 @@ func run(stdout, stderr io.Writer, address string, command []string) error {
 	cmd.Stdout = io.MultiWriter(stdout, &log)
 	cmd.Stderr = io.MultiWriter(stderr, &log)
 
+	host, _ := os.Hostname() // "" where it has none
 	var mu sync.Mutex
 	exit := ""
 	if err := cmd.Start(); err != nil {
@@ -53,7 +56,7 @@ func run(stdout, stderr io.Writer, address string, command []string) error {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		_ = json.NewEncoder(w).Encode(state{Exit: exit, Log: log.lines(), Listens: listeners()})
+		_ = json.NewEncoder(w).Encode(state{Exit: exit, Log: log.lines(), Listens: listeners(), Host: host})
 	}))
 }
 

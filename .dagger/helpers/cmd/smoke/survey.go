@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 	"unicode"
 
@@ -21,7 +22,7 @@ type surveyed struct {
 }
 
 // answered is what came of GET on a path. Body is "" if it was long, no plain text, or not
-// the same when it was asked for again.
+// the same when it was asked for again, or of another pod, as the host's name shows.
 type answered struct {
 	Path        string
 	Status      int
@@ -36,12 +37,16 @@ func survey(w io.Writer, service, control string, paths []string) error {
 		return failure(control, []string{err.Error()})
 	}
 	var s surveyed
+	pod, err := look(http.MethodGet, control)
+	if err != nil {
+		return err
+	}
 	for _, path := range paths {
 		a, err := get(service, path)
 		if err != nil {
 			continue
 		}
-		if again, err := get(service, path); err != nil || again.Body != a.Body {
+		if again, err := get(service, path); err != nil || again.Body != a.Body || pod.Host != "" && strings.Contains(a.Body, pod.Host) {
 			a.Body = ""
 		}
 		s.Answers = append(s.Answers, a)

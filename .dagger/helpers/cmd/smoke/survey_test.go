@@ -21,6 +21,8 @@ func TestSurvey(t *testing.T) {
 		case "/changes":
 			asked++
 			fmt.Fprint(w, asked)
+		case "/host":
+			fmt.Fprint(w, "I am pod-7")
 		case "/long":
 			fmt.Fprint(w, strings.Repeat("x", bodyShown+1))
 		case "/binary":
@@ -36,7 +38,7 @@ func TestSurvey(t *testing.T) {
 	defer service.Close()
 	stopped := false
 	control := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var s state
+		s := state{Host: "pod-7"}
 		if stopped = stopped || r.Method == http.MethodPost; stopped {
 			s.Exit = "exit status 0"
 		}
@@ -45,7 +47,7 @@ func TestSurvey(t *testing.T) {
 	defer control.Close()
 
 	var out bytes.Buffer
-	if err := survey(&out, service.URL, control.URL, []string{"/", "/changes", "/long", "/binary", "/moved", "/cut", "/none"}); err != nil {
+	if err := survey(&out, service.URL, control.URL, []string{"/", "/changes", "/host", "/long", "/binary", "/moved", "/cut", "/none"}); err != nil {
 		t.Fatal(err)
 	}
 	var got surveyed
@@ -53,7 +55,7 @@ func TestSurvey(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := surveyed{Drains: true, Answers: []answered{
-		{"/", 200, "text/plain", "Hello"}, {"/changes", 200, "text/plain", ""}, {"/long", 200, "text/plain", ""},
+		{"/", 200, "text/plain", "Hello"}, {"/changes", 200, "text/plain", ""}, {"/host", 200, "text/plain", ""}, {"/long", 200, "text/plain", ""},
 		{"/binary", 200, "text/plain", ""}, {"/moved", 302, "text/plain", ""}, {"/none", 404, "text/plain", ""},
 	}}
 	if !reflect.DeepEqual(got, want) {
