@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strconv"
@@ -18,7 +19,9 @@ const (
 	user   = "65532"
 	caFile = "/etc/ssl/certs/ca-certificates.crt"
 
-	passwd = "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:" + user + ":" + user + ":nonroot:/:/sbin/nologin\n"
+	home = "/home/nonroot"
+
+	passwd = "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:" + user + ":" + user + ":nonroot:" + home + ":/sbin/nologin\n"
 	group  = "root:x:0:\nnonroot:x:" + user + ":\n"
 )
 
@@ -27,8 +30,8 @@ var platforms = []dagger.Platform{"linux/amd64", "linux/arm64"}
 
 // Build the service's container image.
 //
-// It is made from nothing: the static binary, CA roots, a passwd and group with
-// user 65532, the port and the OCI labels. The revision it is stamped with is the
+// It is made from nothing: the static binary with time zones, CA roots, a passwd and
+// group with user 65532, its home, /tmp, the port and the OCI labels. The revision it is stamped with is the
 // commit that is checked out; edits since then do not show in it.
 //
 // A source that does not compile ends in the compiler's lines; a package that
@@ -56,6 +59,10 @@ func (s *Slipway) Build(
 		WithFile(caFile, dag.Container().From(s.GoImage).File(caFile)).
 		WithNewFile("/etc/passwd", passwd).
 		WithNewFile("/etc/group", group).
+		WithDirectory("/", dag.Directory().
+			WithNewDirectory("tmp", dagger.DirectoryWithNewDirectoryOpts{Permissions: 0o777 | int(fs.ModeSticky)})).
+		WithDirectory(home, dag.Directory(), dagger.ContainerWithDirectoryOpts{Owner: user + ":" + user}).
+		WithEnvVariable("HOME", home).
 		WithFile("/"+name, bin, dagger.ContainerWithFileOpts{Permissions: 0o555}).
 		WithUser(user+":"+user).
 		WithExposedPort(s.Port).
