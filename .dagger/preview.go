@@ -49,8 +49,12 @@ func (s *Slipway) Preview(ctx context.Context) (*dagger.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	target, err := to.kubectl(ctx, "get", "service", service, "--namespace="+to.Namespace, "--output=jsonpath={.spec.ports[0].targetPort}")
+	if err != nil {
+		return nil, err
+	}
 	expose := []string{"expose", "service", service, "--namespace=" + to.Namespace, "--name=" + previewService, "--type=NodePort",
-		"--port=" + port}
+		"--port=" + port, "--target-port=" + target}
 	if _, err := to.kubectl(ctx, expose...); err != nil {
 		return nil, err
 	}
