@@ -23,8 +23,8 @@ type connections struct {
 	memory int64 // of all that are open
 }
 
-func newConnections(max int, maxMemory int64) *connections {
-	return &connections{max: max, maxMemory: maxMemory, open: make(map[*conn]struct{})}
+func newConnections(limit int, maxMemory int64) *connections {
+	return &connections{max: limit, maxMemory: maxMemory, open: make(map[*conn]struct{})}
 }
 
 // boundedListener accepts for connections.

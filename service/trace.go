@@ -115,11 +115,11 @@ func (s *server) trace(c *gin.Context) {
 }
 
 // spanText is what a client sent, as far as a span keeps it. Thousands of spans wait
-// for a collector that is away, so each holds max bytes and not what they were cut from.
+// for a collector that is away, so each holds limit bytes and not what they were cut from.
 // It is UTF-8: protobuf takes nothing else, and one such request would cost all the
 // spans that are sent with it.
-func spanText(s string, max int) string {
-	return strings.ToValidUTF8(strings.Clone(s[:min(len(s), max)]), "\uFFFD")
+func spanText(s string, limit int) string {
+	return strings.ToValidUTF8(strings.Clone(s[:min(len(s), limit)]), "\uFFFD")
 }
 
 // traceID is the id of the trace that the request is part of, or "".
