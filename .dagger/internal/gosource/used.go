@@ -17,12 +17,8 @@ var compiled = []string{
 // Used is what is read to build packages.
 type Used struct {
 	Files []string
-	// Foreign are the import paths that no module in the tree answers, those of the
-	// standard library among them.
-	Foreign []string
-	// Cgo are the packages in the tree of which files are left out for want of cgo, and
-	// StandIns those among them that have other files in their place.
-	Cgo, StandIns []string
+	// Cgo are the packages in the tree of which files are left out for want of cgo.
+	Cgo []string
 	// Generates says that a package has a go:generate line.
 	Generates bool
 	// Links are paths that stand where a directory was looked for.
@@ -65,7 +61,6 @@ func (t *Tree) used(dirs []string, tests bool, target Target) (Used, error) {
 	}
 	asked := slices.Clone(dirs)
 	seen := map[string]bool{}
-	foreign := map[string]bool{}
 	for len(dirs) > 0 {
 		dir := dirs[0]
 		dirs = dirs[1:]
@@ -76,18 +71,11 @@ func (t *Tree) used(dirs []string, tests bool, target Target) (Used, error) {
 		files := t.read(dir, tests && slices.Contains(asked, dir), target, &used)
 		for _, file := range files {
 			for _, imported := range file.imports {
-				found := t.resolve(imported, modules, &used)
-				if len(found) == 0 && imported != "C" {
-					foreign[imported] = true
-				}
-				dirs = append(dirs, found...)
+				dirs = append(dirs, t.resolve(imported, modules, &used)...)
 			}
 		}
 	}
-	for imported := range foreign {
-		used.Foreign = append(used.Foreign, imported)
-	}
-	for _, list := range []*[]string{&used.Files, &used.Foreign, &used.Cgo, &used.StandIns, &used.Links} {
+	for _, list := range []*[]string{&used.Files, &used.Cgo, &used.Links} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
@@ -130,14 +118,8 @@ func (t *Tree) cgo(dir string, files []goFile, target Target, used *Used) {
 	}
 	target.Cgo = true
 	with := t.goFiles(dir, target)
-	if !slices.ContainsFunc(with, hasC) {
-		return
-	}
-	used.Cgo = append(used.Cgo, dir)
-	for _, file := range files {
-		if !slices.ContainsFunc(with, func(w goFile) bool { return w.name == file.name }) {
-			used.StandIns = append(used.StandIns, dir)
-		}
+	if slices.ContainsFunc(with, hasC) {
+		used.Cgo = append(used.Cgo, dir)
 	}
 }
 
