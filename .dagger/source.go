@@ -264,6 +264,9 @@ func (s *Slipway) code(ctx context.Context, tree *gosource.Tree, dir string, pat
 	return c, nil
 }
 
+// exported keeps which directories one call has written, by name to func() error.
+var exported sync.Map
+
 // files are these files alone, so that an edit of any other is none to what they are
 // for. They go through this module's own directory: what comes from there Dagger knows by
 // its content, whatever it was taken from.
@@ -272,7 +275,12 @@ func (c code) files(ctx context.Context, which []string) (*dagger.Directory, err
 		return c.all, nil
 	}
 	dir := fmt.Sprintf("source-%x", sha256.Sum256([]byte(strings.Join(which, "\n"))))
-	if _, err := c.all.Filter(dagger.DirectoryFilterOpts{Include: patternsOf(which)}).Export(ctx, dir); err != nil {
+	// Two platforms are built at once, and one must not read what the other writes.
+	once, _ := exported.LoadOrStore(dir, sync.OnceValue(func() error {
+		_, err := c.all.Filter(dagger.DirectoryFilterOpts{Include: patternsOf(which)}).Export(ctx, dir)
+		return err
+	}))
+	if err := once.(func() error)(); err != nil {
 		return nil, err
 	}
 	return dag.CurrentModule().Workdir(dir), nil
