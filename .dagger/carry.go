@@ -62,11 +62,7 @@ func (s *Slipway) withoutRepository(ctx context.Context, allow []string, limit i
 		return s.toClustersRegistry(ctx, found, release)
 	}
 
-	index, err := s.index(ctx)
-	if err != nil {
-		return "", err
-	}
-	digest, err := index.Digest()
+	index, digest, err := s.index(ctx)
 	if err != nil {
 		return "", err
 	}

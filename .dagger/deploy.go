@@ -181,11 +181,7 @@ func (s *Slipway) built(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	index, err := s.index(ctx)
-	if err != nil {
-		return "", err
-	}
-	digest, err := index.Digest()
+	_, digest, err := s.index(ctx)
 	return repo + "@" + digest.String(), err
 }
 

@@ -7,12 +7,9 @@ import (
 	"dagger/slipway/internal/dagger"
 )
 
-const (
-	previewTimeout = 120 // seconds for the rollout
-	// previewService is beside the release's own Service, which may be of a type that no
-	// port of the node leads to.
-	previewService = "slipway-preview"
-)
+// previewService is beside the release's own Service, which may be of a type that no
+// port of the node leads to.
+const previewService = "slipway-preview"
 
 // The release's Service on a port of yours, in a throwaway cluster.
 //
@@ -37,12 +34,7 @@ func (s *Slipway) Preview(ctx context.Context) (*dagger.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := to.bundle(ctx, image)
-	if err != nil {
-		return nil, err
-	}
-	req.Timeout = previewTimeout
-	if _, err := to.rollout(ctx, "deploy", req); err != nil {
+	if err := to.deployToThrowaway(ctx, image); err != nil {
 		return nil, err
 	}
 	service, port, err := to.firstService(ctx)

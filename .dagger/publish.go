@@ -72,11 +72,7 @@ func (s *Slipway) Publish(
 		return "", to.cause(repo, err)
 	}
 
-	index, err := s.index(ctx)
-	if err != nil {
-		return "", err
-	}
-	digest, err := index.Digest()
+	index, digest, err := s.index(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -150,8 +146,8 @@ func dialThrough(ctx context.Context, service *dagger.Service) (*http.Transport,
 	return t, nil
 }
 
-// index builds all platforms and returns them as one index.
-func (s *Slipway) index(ctx context.Context) (v1.ImageIndex, error) {
+// index builds all platforms and returns them as one index, with its digest.
+func (s *Slipway) index(ctx context.Context) (v1.ImageIndex, v1.Hash, error) {
 	addenda := make([]mutate.IndexAddendum, len(platforms))
 	var builds errgroup.Group
 	for i, platform := range platforms {
@@ -170,9 +166,11 @@ func (s *Slipway) index(ctx context.Context) (v1.ImageIndex, error) {
 		})
 	}
 	if err := builds.Wait(); err != nil {
-		return nil, err
+		return nil, v1.Hash{}, err
 	}
-	return mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), addenda...), nil
+	index := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), addenda...)
+	digest, err := index.Digest()
+	return index, digest, err
 }
 
 // image reads a container back as an image without anything that differs from

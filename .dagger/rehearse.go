@@ -76,15 +76,7 @@ func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
 		images[i], err = release.Publish(ctx, nil)
 		return err
 	}
-	deploy := func(i int) error {
-		req, err := to.bundle(ctx, images[i])
-		if err != nil {
-			return err
-		}
-		req.Timeout = rehearsalTimeout
-		_, err = to.rollout(ctx, "deploy", req)
-		return err
-	}
+	deploy := func(i int) error { return to.deployToThrowaway(ctx, images[i]) }
 	var pod load
 	for _, next := range []struct {
 		what string
@@ -205,6 +197,17 @@ func (s *Slipway) startThrowaway(ctx context.Context) error {
 		return err
 	}
 	s.Kubeconfig, err = s.throwaway.secret(ctx)
+	return err
+}
+
+// deployToThrowaway deploys an image to the cluster of startThrowaway.
+func (s *Slipway) deployToThrowaway(ctx context.Context, image string) error {
+	req, err := s.bundle(ctx, image)
+	if err != nil {
+		return err
+	}
+	req.Timeout = rehearsalTimeout
+	_, err = s.rollout(ctx, "deploy", req)
 	return err
 }
 
