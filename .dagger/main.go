@@ -239,7 +239,10 @@ func New(ctx context.Context, args struct {
 	// +default="chromedp/headless-shell:156.0.8078.12"
 	BrowserImage string
 }) (*Slipway, error) {
-	if args.Port < 1 || args.Port > 65535 {
+	if err := checkSettings(ctx, args.Workspace); err != nil {
+		return nil, err
+	}
+	if args.Port < 0 || args.Port > 65535 {
 		return nil, fmt.Errorf("--port %d is not a TCP port: give one from 1 to 65535", args.Port)
 	}
 	if err := checkImages(map[string]string{
