@@ -86,9 +86,13 @@ func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	port, err := s.port(ctx)
+	if err != nil {
+		return nil, err
+	}
 	chromium := dag.Container().From(s.BrowserImage).
 		WithExposedPort(browserPort).
-		WithServiceBinding("service", s.balancedPods(ctr)).
+		WithServiceBinding("service", s.balancedPods(ctr, port)).
 		AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true})
 
 	tests, err := s.browserCode(ctx, module)
@@ -130,14 +134,14 @@ func (s *Slipway) browserCode(ctx context.Context, module string) (code, error) 
 
 // balancedPods runs as many containers of the service as are ever needed, and
 // one that spreads connections over them.
-func (s *Slipway) balancedPods(ctr *dagger.Container) *dagger.Service {
+func (s *Slipway) balancedPods(ctr *dagger.Container, port int) *dagger.Service {
 	balance := dag.Container().WithFile("/balance", s.helper("balance"))
 	args := []string{"/balance"}
 	var addresses []string
 	for _, pods := range balanced {
 		for len(addresses) < pods {
 			name := fmt.Sprintf("pod-%02d", len(addresses)+1)
-			addresses = append(addresses, fmt.Sprintf("%s:%d", name, s.Port))
+			addresses = append(addresses, fmt.Sprintf("%s:%d", name, port))
 			balance = balance.WithServiceBinding(name, ctr.
 				WithEnvVariable("POD_NAME", name).
 				AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true}))

@@ -53,6 +53,10 @@ func (s *Slipway) Build(
 	if err != nil {
 		return nil, err
 	}
+	port, err := s.port(ctx)
+	if err != nil {
+		return nil, err
+	}
 	ctr := dag.Container(dagger.ContainerOpts{Platform: platform}).
 		// Straight from the image, not from a container that ran: the engine may
 		// add an organisation's own CAs to the latter, and they are not ours to ship.
@@ -65,7 +69,7 @@ func (s *Slipway) Build(
 		WithEnvVariable("HOME", home).
 		WithFile("/"+name, bin, dagger.ContainerWithFileOpts{Permissions: 0o555}).
 		WithUser(user+":"+user).
-		WithExposedPort(s.Port).
+		WithExposedPort(port).
 		WithEntrypoint([]string{"/" + name}).
 		WithLabel("org.opencontainers.image.title", name).
 		WithLabel(versionLabel, st.version).

@@ -202,15 +202,17 @@ func (s *Slipway) bundle(ctx context.Context, image string) (request, error) {
 		return request{}, err
 	}
 	var questions string
+	var port int
 	var st stamp
 	work, ctx := errgroup.WithContext(ctx)
 	work.Go(func() (err error) { _, questions, err = s.smokeYAML(ctx); return err })
+	work.Go(func() (err error) { port, err = s.port(ctx); return err })
 	work.Go(func() error { st = s.described(ctx, image); return nil })
 	if err := work.Wait(); err != nil {
 		return request{}, err
 	}
 	return request{
 		Manifests: what, Image: image, Revision: st.revision, Version: notInTag.ReplaceAllString(st.version, "-"),
-		Port: s.Port, Smoke: questions,
+		Port: port, Smoke: questions,
 	}, nil
 }

@@ -32,11 +32,15 @@ func (s *Slipway) Init(ctx context.Context) (*dagger.Changeset, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.survey(ctx)
+	port, err := s.port(ctx)
 	if err != nil {
 		return nil, err
 	}
-	service := scaffold.Service{Name: name, Port: s.Port, Args: n.Args, Env: n.Env, Secrets: n.Secrets}.WithProbes(found.Answers)
+	found, err := s.survey(ctx, port)
+	if err != nil {
+		return nil, err
+	}
+	service := scaffold.Service{Name: name, Port: port, Args: n.Args, Env: n.Env, Secrets: n.Secrets}.WithProbes(found.Answers)
 	written, err := s.lacking(ctx, service, found)
 	if err != nil {
 		return nil, err
@@ -60,13 +64,13 @@ type surveyed struct {
 }
 
 // survey runs the service and asks it for the paths that services have by custom.
-func (s *Slipway) survey(ctx context.Context) (surveyed, error) {
+func (s *Slipway) survey(ctx context.Context, port int) (surveyed, error) {
 	var found surveyed
 	ctr, err := s.running(ctx, "init")
 	if err != nil {
 		return found, err
 	}
-	service, err := s.watched(ctx, ctr)
+	service, err := s.watched(ctx, ctr, port)
 	if err != nil {
 		return found, err
 	}
@@ -74,7 +78,7 @@ func (s *Slipway) survey(ctx context.Context) (surveyed, error) {
 		WithFile("/smoke", s.helper("smoke")).
 		WithServiceBinding("service", service).
 		WithExec(append([]string{
-			"/smoke", "survey", fmt.Sprintf("http://service:%d", s.Port), fmt.Sprintf("http://service:%d", smokePort),
+			"/smoke", "survey", fmt.Sprintf("http://service:%d", port), fmt.Sprintf("http://service:%d", smokePort),
 		}, scaffold.Paths()...)).
 		Stdout(ctx)
 	if err != nil {

@@ -120,9 +120,9 @@ func New(ctx context.Context, args struct {
 	//
 	// +optional
 	Package string
-	// Source: TCP port the service listens on, 1 to 65535.
+	// Source: TCP port the service listens on, 1 to 65535. Default: as smoke.yaml or the manifests say, else 8080.
 	//
-	// +default=8080
+	// +optional
 	Port int
 	// Source: version to stamp. Default: the commit's tag, or 0.0.0-<commit>.
 	//

@@ -34,11 +34,15 @@ func (s *Slipway) Smoke(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	port, err := s.port(ctx)
+	if err != nil {
+		return "", err
+	}
 	ctr, err := s.running(ctx, "smoke")
 	if err != nil {
 		return "", err
 	}
-	service, err := s.watched(ctx, ctr)
+	service, err := s.watched(ctx, ctr, port)
 	if err != nil {
 		return "", err
 	}
@@ -48,7 +52,7 @@ func (s *Slipway) Smoke(ctx context.Context) (string, error) {
 		WithServiceBinding("service", service).
 		WithExec([]string{
 			"/smoke", "ask",
-			fmt.Sprintf("http://service:%d", s.Port),
+			fmt.Sprintf("http://service:%d", port),
 			fmt.Sprintf("http://service:%d", smokePort),
 			"/questions.json",
 		}).
@@ -62,15 +66,16 @@ func (s *Slipway) Smoke(ctx context.Context) (string, error) {
 	return out, nil
 }
 
-// watched runs a container's program beside a helper that reports on it.
-func (s *Slipway) watched(ctx context.Context, ctr *dagger.Container) (*dagger.Service, error) {
+// watched runs a container's program, which is to listen on a port, beside a helper that
+// reports on it.
+func (s *Slipway) watched(ctx context.Context, ctr *dagger.Container, port int) (*dagger.Service, error) {
 	command, err := commandOf(ctx, ctr)
 	if err != nil {
 		return nil, err
 	}
 	return ctr.
 		// The helper reports a service that never listens; Dagger would wait for it.
-		WithExposedPort(s.Port, dagger.ContainerWithExposedPortOpts{ExperimentalSkipHealthcheck: true}).
+		WithExposedPort(port, dagger.ContainerWithExposedPortOpts{ExperimentalSkipHealthcheck: true}).
 		WithExposedPort(smokePort).
 		WithMountedFile("/slipway-smoke", s.helper("smoke")).
 		AsService(dagger.ContainerAsServiceOpts{

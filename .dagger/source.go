@@ -56,6 +56,10 @@ func (s *Slipway) tree(ctx context.Context) (*gosource.Tree, error) {
 
 // export copies files of the source into a new directory of this module's container.
 func (s *Slipway) export(ctx context.Context, include []string) (string, error) {
+	return export(ctx, s.Source, include)
+}
+
+func export(ctx context.Context, from *dagger.Directory, include []string) (string, error) {
 	dir, err := os.MkdirTemp("", "source")
 	if err != nil {
 		return "", err
@@ -64,7 +68,7 @@ func (s *Slipway) export(ctx context.Context, include []string) (string, error) 
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
 	}
-	_, err = s.Source.Filter(dagger.DirectoryFilterOpts{Include: include}).Export(ctx, dir)
+	_, err = from.Filter(dagger.DirectoryFilterOpts{Include: include}).Export(ctx, dir)
 	return dir, err
 }
 

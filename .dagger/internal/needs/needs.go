@@ -21,6 +21,7 @@ import (
 type Needs struct {
 	Env      map[string]string  `json:"env"`      // environment variables of the service and of its unit tests
 	Args     []string           `json:"args"`     // of the program
+	Port     int                `json:"port"`     // TCP, on which the program then listens; 0: not said
 	Secrets  []string           `json:"secrets"`  // names of environment variables with secret values
 	Before   [][]string         `json:"before"`   // arguments with which the program runs to its end first
 	Services map[string]Service `json:"services"` // by the name under which they are reached
@@ -78,6 +79,9 @@ func (n *Needs) check() error {
 		if _, plain := n.Env[name]; plain || !variable.MatchString(name) {
 			return fmt.Errorf("secrets: %q is not the name of an environment variable, or is one of env too", name)
 		}
+	}
+	if n.Port < 0 || n.Port > 65535 {
+		return fmt.Errorf("port %d is not a TCP port: give one from 1 to 65535", n.Port)
 	}
 	for i, args := range n.Before {
 		if len(args) == 0 {

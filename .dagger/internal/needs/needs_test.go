@@ -12,6 +12,7 @@ func TestParse(t *testing.T) {
 needs:
   env: {DATABASE_URL: "postgres://app:app@db:5432/app", EMPTY: ""}
   args: [serve]
+  port: 9000
   secrets: [API_KEY]
   before: [[migrate, up]]
   services:
@@ -25,6 +26,7 @@ requests: [{path: /, status: 200, json: {/id: 1234567890123456789}}]
 	want := Needs{
 		Env:      map[string]string{"DATABASE_URL": "postgres://app:app@db:5432/app", "EMPTY": ""},
 		Args:     []string{"serve"},
+		Port:     9000,
 		Secrets:  []string{"API_KEY"},
 		Before:   [][]string{{"migrate", "up"}},
 		Services: map[string]Service{"db": {Image: "postgres:18", Env: map[string]string{"POSTGRES_PASSWORD": "app"}, Port: 5432, Ready: []string{"pg_isready"}}},
@@ -52,6 +54,8 @@ func TestParseRefuses(t *testing.T) {
 		`needs: {env: {"": c}}`:                                         `env: "" is not the name`,
 		"needs: {secrets: [A-B]}":                                       `secrets: "A-B" is not the name`,
 		"needs: {env: {A: b}, secrets: [A]}":                            `secrets: "A" is not the name of an environment variable, or is one of env too`,
+		"needs: {port: 65536}":                                          "needs: port 65536 is not a TCP port",
+		"needs: {port: http}":                                           "cannot unmarshal string",
 		"needs: {before: [[]]}":                                         "before: run 1 has no arguments",
 		"needs: {services: {db: {port: 1}}}":                            "services: db: it has no image",
 		"needs: {services: {db: {image: a}}}":                           "services: db: port 0 is not a TCP port",
