@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"dagger/slipway/internal/dagger"
 	"dagger/slipway/internal/scaffold"
@@ -14,16 +15,34 @@ import (
 
 // Write the files that the service lacks before it can be deployed.
 //
-// Builds the service, runs it, and asks it what it answers. From that come manifests, with
-// the probes that it has, and smoke.yaml, with its answers. Nothing that exists is
-// overwritten: where there are manifests, none are written. Returns the changes, which
-// Dagger shows and asks to apply. CI files to begin with are in Slipway's examples/.
+// Builds the service, runs it, and asks it what it answers. From that come manifests, a
+// base and overlays, with the probes that it has, and smoke.yaml, with its answers. With
+// them come a .env, whose lines are comments but for a --package that was given, and, in a
+// repository on GitHub or GitLab that has no CI, a file for that: of Slipway's examples/, to
+// be read before it is pushed. No secret is written.
+//
+// Nothing that exists is overwritten: where there are manifests, none are written, and
+// where settings are given, no .env. Returns the changes, which Dagger shows and asks to
+// apply where you are.
 //
 //	dagger call init
-//	dagger -y call init      # without the question
+//	dagger -y call init                # without the question
+//	dagger -y call init --ci github    # whatever the module's path says
 //
 // +cache="never"
-func (s *Slipway) Init(ctx context.Context) (*dagger.Changeset, error) {
+func (s *Slipway) Init(
+	ctx context.Context,
+	// The directory you call from.
+	workspace *dagger.Workspace,
+	// CI file to write: github, gitlab or none. Default: that of the host in the Go module's path, if the
+	// source is the repository and has no CI.
+	//
+	// +optional
+	ci string,
+) (*dagger.Changeset, error) {
+	if !slices.Contains([]string{"", "github", "gitlab", "none"}, ci) {
+		return nil, fmt.Errorf("--ci %q is not known: give github, gitlab or none", ci)
+	}
 	name, err := s.releaseName(ctx)
 	if err != nil {
 		return nil, err
@@ -36,25 +55,46 @@ func (s *Slipway) Init(ctx context.Context) (*dagger.Changeset, error) {
 	if err != nil {
 		return nil, err
 	}
+	module, err := s.module(ctx)
+	if err != nil {
+		return nil, err
+	}
+	manifests, err := s.find(ctx, manifestsDir)
+	if err != nil {
+		return nil, err
+	}
+	toDeploy := manifests == "" && s.ManifestsDir == nil
+	if toDeploy && !within(module, s.Dir) {
+		return nil, fmt.Errorf("the manifests belong to the Go module, above where you are: call init in its directory, with --package ./%s",
+			strings.TrimPrefix(s.Dir, module+"/"))
+	}
+	files := map[string]string{}
+	if err := s.addCI(ctx, ci, files); err != nil {
+		return nil, err
+	}
+
 	found, err := s.survey(ctx, port)
 	if err != nil {
 		return nil, err
 	}
-	service := scaffold.Service{Name: name, Port: port, Args: n.Args, Env: n.Env, Secrets: n.Secrets}.WithProbes(found.Answers)
-	written, err := s.lacking(ctx, service, found)
-	if err != nil {
+	service := scaffold.Service{Name: name, Port: port, Args: n.Args, Env: n.Env, Secrets: n.Secrets}.
+		WithProbes(found.Answers)
+	if toDeploy {
+		written, err := service.Manifests()
+		if err != nil {
+			return nil, err
+		}
+		for file, text := range written {
+			files[path.Join(module, manifestsDir, file)] = text
+		}
+	}
+	if err := s.addSmoke(ctx, service, found, files); err != nil {
 		return nil, err
 	}
-	before := dag.Directory()
-	after := before
-	for _, file := range slices.Sorted(maps.Keys(written)) {
-		after = after.WithNewFile(file, written[file])
+	if err := s.addSettings(ctx, service, files); err != nil {
+		return nil, err
 	}
-	if len(written) == 0 {
-		return after.Changes(before), nil
-	}
-	// The changes are made where the caller stands.
-	return after.Directory(s.Dir).Changes(before), nil
+	return s.lacking(ctx, workspace, files)
 }
 
 // surveyed is what the smoke helper says of a running service.
@@ -87,43 +127,105 @@ func (s *Slipway) survey(ctx context.Context, port int) (surveyed, error) {
 	return found, json.Unmarshal([]byte(out), &found)
 }
 
-// lacking are the files that the source does not have, by their path.
-func (s *Slipway) lacking(ctx context.Context, service scaffold.Service, found surveyed) (map[string]string, error) {
-	all := map[string]string{}
-	module, err := s.module(ctx)
-	if err != nil {
-		return nil, err
+// within says whether a directory of the source is another, or is below it.
+func within(dir, other string) bool {
+	return other == "." || dir == other || strings.HasPrefix(dir, other+"/")
+}
+
+// addCI adds the CI file for a host of repositories. Which that is, is asked of the
+// module's path where nobody says it, and then only a repository that has no CI gets one.
+func (s *Slipway) addCI(ctx context.Context, host string, files map[string]string) error {
+	asked := host != ""
+	if !asked {
+		module, err := s.modulePath(ctx)
+		if err != nil {
+			return err
+		}
+		host = scaffold.Host(module)
 	}
+	if host == "" || host == "none" {
+		return nil
+	}
+	file, existing := scaffold.CIFile(host)
+	if s.Dir != "." {
+		if asked {
+			return fmt.Errorf("%s belongs to the top of the repository: call init there, with --package ./%s", file, path.Join(s.Dir, s.Package))
+		}
+		return nil
+	}
+	if !asked {
+		repository, err := s.Source.Exists(ctx, ".git")
+		if err != nil || !repository {
+			return err
+		}
+		there, err := s.Source.Exists(ctx, existing)
+		if err != nil || there {
+			return err
+		}
+	}
+	text, err := scaffold.CI(host, s.Package)
+	files[file] = text
+	return err
+}
+
+// addSmoke adds a smoke.yaml of what the service answered.
+func (s *Slipway) addSmoke(ctx context.Context, service scaffold.Service, found surveyed, files map[string]string) error {
 	pkg, err := s.mainPackage(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if there, err := s.find(ctx, manifestsDir); err != nil {
-		return nil, err
-	} else if there == "" && s.ManifestsDir == nil {
-		manifests, err := service.Manifests()
-		if err != nil {
-			return nil, err
-		}
-		for file, text := range manifests {
-			all[path.Join(module, manifestsDir, file)] = text
-		}
+		return err
 	}
 	smoke, err := service.Smoke(found.Answers, found.Drains)
-	if err != nil {
-		return nil, err
-	}
 	if smoke != "" {
-		all[path.Join(pkg, smokeFile)] = smoke
+		files[path.Join(pkg, smokeFile)] = smoke
 	}
-	for file := range maps.Clone(all) {
+	return err
+}
+
+// addSettings adds a .env where the caller stands, since Dagger takes the nearest: unless
+// there is one further up, or one that the module does not see has set something.
+func (s *Slipway) addSettings(ctx context.Context, service scaffold.Service, files map[string]string) error {
+	if s.Kubeconfig != nil || s.Repository != "" {
+		return nil
+	}
+	for dir := s.Dir; ; dir = path.Dir(dir) {
+		there, err := s.Source.Exists(ctx, path.Join(dir, settingsFile))
+		if err != nil || there {
+			return err
+		}
+		if dir == "." {
+			break
+		}
+	}
+	if s.Package != "" {
+		service.Package = path.Clean(s.Package)
+	}
+	text, err := service.Settings()
+	files[path.Join(s.Dir, settingsFile)] = text
+	return err
+}
+
+// lacking are the changes that make these files, given by their path in the source, of
+// those that are neither there nor where the caller stands, where the changes are made.
+func (s *Slipway) lacking(ctx context.Context, workspace *dagger.Workspace, files map[string]string) (*dagger.Changeset, error) {
+	before := dag.Directory()
+	after := before
+	here := workspace.Directory(".", dagger.WorkspaceDirectoryOpts{Include: slices.Collect(maps.Keys(files))})
+	for _, file := range slices.Sorted(maps.Keys(files)) {
 		there, err := s.Source.Exists(ctx, file)
 		if err != nil {
 			return nil, err
 		}
-		if there {
-			delete(all, file)
+		to := file
+		if s.Dir != "." {
+			to = strings.TrimPrefix(file, s.Dir+"/")
+		} else if !there {
+			if there, err = here.Exists(ctx, to); err != nil {
+				return nil, err
+			}
+		}
+		if !there {
+			after = after.WithNewFile(to, files[file])
 		}
 	}
-	return all, nil
+	return after.Changes(before), nil
 }

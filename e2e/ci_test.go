@@ -35,6 +35,17 @@ func TestPipelines(t *testing.T) {
 		for _, problem := range problems(t, string(text), rules) {
 			t.Errorf("%s: %s", file, problem)
 		}
+		if !strings.HasPrefix(file, "../examples/") {
+			continue
+		}
+		// Who copies it says where Slipway is: one line, which only needs its # taken away.
+		var named struct{ Env, Variables map[string]any }
+		if err := yaml.Unmarshal([]byte(strings.Replace(string(text), "# DAGGER_MODULE:", "DAGGER_MODULE:", 1)), &named); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if named.Env["DAGGER_MODULE"] == nil && named.Variables["DAGGER_MODULE"] == nil {
+			t.Errorf("%s: there is no line for DAGGER_MODULE", file)
+		}
 	}
 }
 

@@ -2,10 +2,11 @@
 // it: with Dagger's Go SDK, and Slipway as a module.
 //
 //	cd my-service
-//	go run example.com/ci github.com/…/slipway ghcr.io/acme/hello
+//	go run example.com/ci github.com/OWNER/slipway@COMMIT ghcr.io/acme/hello
 //
-// Without a repository it only tests. REGISTRY_USERNAME and REGISTRY_PASSWORD log in, and
-// REGISTRY_PLAIN_HTTP, if set, is for a registry without TLS.
+// The first argument is where Slipway is. Without a repository it only tests.
+// REGISTRY_USERNAME and REGISTRY_PASSWORD log in, and REGISTRY_PLAIN_HTTP, if set, is for
+// a registry without TLS.
 package main
 
 import (

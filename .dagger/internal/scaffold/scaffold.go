@@ -19,6 +19,7 @@ var files embed.FS
 // Service is what is known of the service.
 type Service struct {
 	Name    string // of the release
+	Package string // directory of its main package, if that must be given
 	Port    int
 	Args    []string
 	Env     map[string]string
@@ -87,22 +88,28 @@ func (s Service) Manifests() (map[string]string, error) {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		text, err := fs.ReadFile(root, name)
-		if err != nil {
-			return err
-		}
-		t, err := template.New(name).Funcs(template.FuncMap{"json": toJSON}).Parse(string(text))
-		if err != nil {
-			return err
-		}
-		var out bytes.Buffer
-		if err := t.Execute(&out, s); err != nil {
-			return err
-		}
-		written[name] = out.String()
-		return nil
+		written[name], err = s.fill(root, name)
+		return err
 	})
 	return written, err
+}
+
+// Settings is a file .env, in which hardly anything is set.
+func (s Service) Settings() (string, error) { return s.fill(files, "files/env") }
+
+// fill is a file, filled in with what is known of the service.
+func (s Service) fill(from fs.FS, name string) (string, error) {
+	text, err := fs.ReadFile(from, name)
+	if err != nil {
+		return "", err
+	}
+	t, err := template.New(name).Funcs(template.FuncMap{"json": toJSON}).Parse(string(text))
+	if err != nil {
+		return "", err
+	}
+	var out bytes.Buffer
+	err = t.Execute(&out, s)
+	return out.String(), err
 }
 
 // toJSON is a value as YAML reads it too, whatever is in it.
