@@ -22,30 +22,27 @@ import (
 //
 // +cache="never"
 func (s *Slipway) Deploy(ctx context.Context, args struct {
-	// Image by digest, as publish returns it. Default: the source is built and published to --repository.
-	// Without that it goes to the cluster's own registry if there is one, and else through the API server
-	// into a registry on each node (docs/deploy.md).
+	// By digest, as publish returns it. Default: the source, published or carried in.
 	//
 	// +optional
 	Image string
-	// How long to wait: for the pods, and before that for another deploy to end.
+	// How long to wait for the pods, and before that for another deploy.
 	//
 	// +default="5m"
 	Timeout string
-	// Take over fields that others set, and objects that others made.
+	// Take over what others set or made.
 	//
 	// +optional
 	ForceConflicts bool
-	// Checks of the manifests to allow, by the name in the refusal. Comma-separated.
+	// Checks of the manifests to let pass, by the names in the refusal.
 	//
 	// +optional
 	Allow []string
-	// Also delete what keeps data when it leaves the release: claims, volumes, definitions.
+	// Also delete claims, volumes and definitions that leave the release.
 	//
 	// +optional
 	DeleteData bool
-	// How much of what pods and events say is shown when it fails: none, short (10 lines of each
-	// container, 5 events) or full (200 and 50).
+	// Of pods and events on failure: none, short (10 lines, 5 events), full (200, 50).
 	//
 	// +default="short"
 	Evidence string

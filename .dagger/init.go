@@ -13,7 +13,7 @@ import (
 	"dagger/slipway/internal/scaffold"
 )
 
-// Write the files that the service lacks before it can be deployed.
+// Write the files that the service lacks to be deployed.
 //
 // Builds the service, runs it, and asks it what it answers. From that come manifests, a
 // base and overlays, with the probes that it has, and smoke.yaml, with its answers. With

@@ -107,24 +107,20 @@ type Slipway struct {
 func New(ctx context.Context, args struct {
 	// The directory you call from, with the repository around it.
 	Workspace *dagger.Workspace
-	// Source: a Go module, or a directory with all that the service's module needs beside it, as a
-	// go.work says. Default: where you are, with the repository around it.
-	//
-	// All of it is there for the service, save node_modules and the history in .git. But only an
-	// edit of what Go reads to build the service builds it again.
+	// Source: root of a Go module or go.work. Default: your repository.
 	//
 	// +optional
 	// +ignore=["**/node_modules", "*/.git", "*/**/.git", ".git/[^Hpr]*", ".git/H[^E]*", ".git/p[^a]*", ".git/r[^e]*", ".git/re[^f]*", ".git/refs/[^ht]*"]
 	Source *dagger.Directory
-	// Source: directory of the service's main package in it. Default: the only one there is.
+	// Source: directory of the main package. Default: the only one.
 	//
 	// +optional
 	Package string
-	// Source: TCP port the service listens on, 1 to 65535. Default: as smoke.yaml or the manifests say, else 8080.
+	// Source: TCP port it listens on. Default: the manifests' port, or 8080.
 	//
 	// +optional
 	Port int
-	// Source: version to stamp. Default: the commit's tag, or 0.0.0-<commit>.
+	// Source: version to stamp. Default: the commit's tag, or 0.0.0-COMMIT.
 	//
 	// +optional
 	Version string
@@ -132,20 +128,19 @@ func New(ctx context.Context, args struct {
 	//
 	// +default=["nomsgpack"]
 	Tags []string
-	// Source: values of the secrets that smoke.yaml names, as lines NAME=value: file:.env.test.
+	// Source: values of smoke.yaml's secrets, lines NAME=value: file:.env.test.
 	//
 	// +optional
 	Secrets *dagger.Secret
-	// Manifests: directory with base/, or with a kustomization or plain YAML. Default: manifests/ of
-	// the source; leave it out when it is that.
+	// Manifests: their directory. Default: manifests/ of the source.
 	//
 	// +optional
 	Manifests *dagger.Directory
-	// Manifests: which to render: base, or the name of one in overlays.
+	// Manifests: base, or the name of one in overlays.
 	//
 	// +default="base"
 	Overlay string
-	// Manifests: image name in them to set. Needed where they name several.
+	// Manifests: image in them to set, needed where they name several.
 	//
 	// +optional
 	ImageName string
@@ -157,38 +152,35 @@ func New(ctx context.Context, args struct {
 	//
 	// +optional
 	Username string
-	// Registry: password or token, as env:TOKEN or file:./token.
+	// Registry: password or token: env:TOKEN or file:./token.
 	//
 	// +optional
 	Password *dagger.Secret
-	// Registry: what docker login stored, in place of --username: file:$HOME/.docker/config.json. Where a
-	// credential helper keeps it, the refusal says what to give.
+	// Registry: what docker login stored: file:$HOME/.docker/config.json.
 	//
 	// +optional
 	RegistryConfig *dagger.Secret
-	// Registry: file with the CA certificate, in PEM, of one whose CA is private.
+	// Registry: CA certificate, in PEM, of one whose CA is private.
 	//
 	// +optional
 	RegistryCa *dagger.File
-	// Registry: way to one on this machine, tcp://localhost:5000.
+	// Registry: way to one on this machine: tcp://localhost:5000.
 	//
 	// +optional
 	Registry *dagger.Service
-	// Registry: speak HTTP without TLS. localhost needs no telling.
+	// Registry: HTTP without TLS. localhost needs no telling.
 	//
 	// +optional
 	PlainHttp bool
-	// Cluster: kubeconfig, as file:$HOME/.kube/config or env:KUBECONFIG_CONTENT; with several contexts or
-	// files in it: cmd:"kubectl config view --raw --minify --flatten".
+	// Cluster: file:$HOME/.kube/config, or cmd:"kubectl config view --raw --minify --flatten".
 	//
 	// +optional
 	Kubeconfig *dagger.Secret
-	// Cluster: what a credential plugin prints, or a bare token, in place of the kubeconfig's own
-	// credentials: cmd:"aws eks get-token --cluster-name prod".
+	// Cluster: token, or what a plugin prints: cmd:"aws eks get-token --cluster-name prod".
 	//
 	// +optional
 	Credential *dagger.Secret
-	// Cluster: context of the kubeconfig. Needed where it has several.
+	// Cluster: context of the kubeconfig, needed where it has several.
 	//
 	// +optional
 	Context string
@@ -196,17 +188,15 @@ func New(ctx context.Context, args struct {
 	//
 	// +optional
 	Namespace string
-	// Cluster: name of the release. Default: the last element of the Go module's path.
+	// Cluster: name of the release. Default: the end of the Go module's path.
 	//
 	// +optional
 	Release string
-	// Cluster: way to an API server on this machine, as kind, k3d and minikube have it:
-	// tcp://127.0.0.1:6443, with the kubeconfig's port.
+	// Cluster: way to an API server on this machine: tcp://127.0.0.1:6443.
 	//
 	// +optional
 	ApiServer *dagger.Service
-	// Cluster: key that signs the release's records, any secret text of 16 characters or more. Records
-	// that it has not signed are not believed.
+	// Cluster: secret text that signs the release's records, 16 characters or more.
 	//
 	// +optional
 	RecordKey *dagger.Secret
@@ -214,15 +204,15 @@ func New(ctx context.Context, args struct {
 	//
 	// +optional
 	RecordsNamespace string
-	// Cluster: send credentials to a server without verified TLS. Refused otherwise, except on loopback.
+	// Cluster: send credentials without verified TLS. Loopback needs no telling.
 	//
 	// +optional
 	InsecureKubeconfig bool
-	// Image of the Go toolchain: builds, tests, lints, gives the CA roots.
+	// Image of the Go toolchain and the CA roots.
 	//
 	// +default="golang:1.26.8"
 	GoImage string
-	// Image with kubectl: renders manifests, talks to clusters.
+	// Image with kubectl.
 	//
 	// +default="registry.k8s.io/kubectl:v1.36.3"
 	KubectlImage string
@@ -234,7 +224,7 @@ func New(ctx context.Context, args struct {
 	//
 	// +default="registry:3.1.1"
 	RegistryImage string
-	// Image of Chromium, to be driven through port 9222.
+	// Image of Chromium, driven through port 9222.
 	//
 	// +default="chromedp/headless-shell:156.0.8078.12"
 	BrowserImage string
