@@ -10,6 +10,7 @@ require (
 	github.com/vektah/gqlparser/v2 v2.5.32
 	go.opentelemetry.io/otel v1.43.0
 	go.opentelemetry.io/otel/trace v1.43.0
+	golang.org/x/crypto v0.48.0
 	sigs.k8s.io/yaml v1.6.0
 )
 
