@@ -63,7 +63,8 @@ func TestSameBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"EQhmSc0+XRiSIApCALFlu+pcn5tHyoN5LU+aHvDciSE="}},` +
+	const want = `{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":` +
+		`{"hint":"EQhmSc0+XRiSIApCALFlu+pcn5tHyoN5LU+aHvDciSE="}},` +
 		`"dsseEnvelope":{"payload":"e30=","payloadType":"application/vnd.in-toto+json",` +
 		`"signatures":[{"sig":"MEUCIFenmxaJsl5WvVByrRWsmKis1j48b4fQn005v2O7/hDGAiEA9N/xCR74wtKBnsrPCb61fYzSMafjrzArply/NS15lF4="}]}}`
 	if string(b) != want {
@@ -143,6 +144,8 @@ func TestVerify(t *testing.T) {
 		return signed(t, key, Provenance, Built(p, "go1.26.8"), digest)
 	}
 
+	evil, elsewhere := provenanceOf(ours, moved), signed(t, ours, Provenance, Built(params, ""), another)
+
 	for name, c := range map[string]struct {
 		bundles set
 		source  string
@@ -155,31 +158,31 @@ func TestVerify(t *testing.T) {
 		"twice":                        {set{signature, signature, built, built}, source, revision, ""},
 		"among what others left":       {set{[]byte("{"), nil, unsigned, foreign, built, signature}, source, "", ""},
 		"with an earlier statement":    {set{resigned(built, earlier), resigned(signature, earlier)}, source, "", ""},
-		"two provenances, one matches": {set{provenanceOf(ours, moved), built, signature}, source, revision, ""},
+		"two provenances, one matches": {set{evil, built, signature}, source, revision, ""},
 
-		"nothing":                                    {nil, "", "", "is not signed: publish it with --sign-key. Was it copied?"},
-		"no signature inside":                        {set{unsigned}, "", "", "is not signed"},
-		"two signatures inside":                      {set{twice}, "", "", "is not signed"},
-		"another payload":                            {set{retyped}, "", "", "is not signed"},
-		"by another":                                 {set{foreign}, "", "", "not by --verify-key (1 signature by others)"},
-		"of another image":                           {set{misplaced}, "", "", "carries a signature of another image"},
-		"of a digest of another kind":                {set{digestOfAnotherKind}, "", "", "carries a signature of another image"},
-		"edited to this image":                       {set{edit(misplaced, another[7:], digest[7:])}, "", "", "is signed, but not by --verify-key"},
-		"only an SBOM":                               {set{sbom}, "", "", "has attestations by --verify-key but no signature"},
-		"only a provenance":                          {set{built}, source, "", "has attestations by --verify-key but no signature"},
-		"an SBOM edited to a signature":              {set{edit(sbom, SBOM, Signature)}, "", "", "is signed, but not by --verify-key"},
-		"a signature by another, attestations by us": {set{foreign, built}, "", "", "but no signature"},
+		"nothing":                           {nil, "", "", "is not signed: publish it with --sign-key. Was it copied?"},
+		"no signature inside":               {set{unsigned}, "", "", "is not signed"},
+		"two signatures inside":             {set{twice}, "", "", "is not signed"},
+		"another payload":                   {set{retyped}, "", "", "is not signed"},
+		"by another":                        {set{foreign}, "", "", "not by --verify-key (1 signature by others)"},
+		"of another image":                  {set{misplaced}, "", "", "carries a signature of another image"},
+		"of a digest of another kind":       {set{digestOfAnotherKind}, "", "", "carries a signature of another image"},
+		"edited to this image":              {set{edit(misplaced, another[7:], digest[7:])}, "", "", "is signed, but not by --verify-key"},
+		"only an SBOM":                      {set{sbom}, "", "", "has attestations by --verify-key but no signature"},
+		"only a provenance":                 {set{built}, source, "", "has attestations by --verify-key but no signature"},
+		"an SBOM edited to a signature":     {set{edit(sbom, SBOM, Signature)}, "", "", "is signed, but not by --verify-key"},
+		"signed by another, attested by us": {set{foreign, built}, "", "", "but no signature"},
 
 		"no provenance":                   {set{signature}, source, "", "has no provenance by --verify-key"},
 		"no provenance, commit":           {set{signature}, "", revision, "has no provenance by --verify-key"},
 		"provenance by another":           {set{signature, provenanceOf(theirs, params)}, source, "", "has no provenance by --verify-key"},
-		"provenance of another image":     {set{signature, signed(t, ours, Provenance, Built(params, ""), another)}, source, "", "has no provenance"},
+		"provenance of another image":     {set{signature, elsewhere}, source, "", "has no provenance"},
 		"provenance by other means":       {set{signature, resigned(built, foreignType)}, source, "", "has no provenance by --verify-key"},
-		"edited source":                   {set{signature, edit(provenanceOf(ours, moved), moved.Source, source)}, source, "", "has no provenance by --verify-key"},
-		"another source":                  {set{signature, provenanceOf(ours, moved)}, source, "", `was built from "https://github.com/evil/hello", not from https`},
+		"edited source":                   {set{signature, edit(evil, moved.Source, source)}, source, "", "has no provenance by --verify-key"},
+		"another source":                  {set{signature, evil}, source, "", `was built from "https://github.com/evil/hello", not from https`},
 		"another letter case in the path": {set{signature, built}, "https://github.com/Acme/hello", "", "not from https://github.com/Acme/hello"},
 		"another commit":                  {set{signature, provenanceOf(ours, other)}, source, revision, `was built from commit "ffff`},
-		"source and commit of two":        {set{signature, provenanceOf(ours, moved), provenanceOf(ours, other)}, source, revision, "was built from"},
+		"source and commit of two":        {set{signature, evil, provenanceOf(ours, other)}, source, revision, "was built from"},
 		"a source without a name":         {set{signature, provenanceOf(ours, nowhere)}, source, "", "names no repository"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -202,8 +205,10 @@ func TestChecks(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, bad := range []string{"", "github.com/acme/hello", "http://github.com/acme/hello", "https://github.com", "https://u:p@github.com/acme/hello",
-		"https://github.com/acme/hello#main", "git@github.com:acme/hello.git", "https://%zz"} {
+	for _, bad := range []string{
+		"", "github.com/acme/hello", "http://github.com/acme/hello", "https://github.com", "https://u:p@github.com/acme/hello",
+		"https://github.com/acme/hello#main", "git@github.com:acme/hello.git", "https://%zz",
+	} {
 		if CheckSource(bad) == nil {
 			t.Errorf("%q is taken for a repository", bad)
 		}

@@ -79,8 +79,8 @@ func Verify(address string, bundles [][]byte, policy Policy) (Verified, error) {
 // match looks for a provenance with the source and the commit that are asked for.
 func (v *Verified) match(address string, built []Parameters, policy Policy) error {
 	if len(built) == 0 {
-		return fmt.Errorf("%s is signed, but has no provenance by --verify-key that says what it was built from: publish it again with --sign-key",
-			address)
+		return fmt.Errorf("%s is signed, but has no provenance by --verify-key, so what it was built from is not known: "+
+			"publish it again with --sign-key", address)
 	}
 	var err error
 	for _, p := range built {

@@ -76,7 +76,7 @@ func TestPrivate(t *testing.T) {
 		"nothing":          {"", "", "--sign-key is no private key in PEM"},
 		"another file":     {"hello\n", "", "--sign-key is no private key in PEM"},
 		"cut off":          {inPEM(pkcs8, in8)[:80], "", "--sign-key is no private key in PEM"},
-		"public":           {inPEM(public, der(x509.MarshalPKIXPublicKey(&key.PublicKey))), "", "--sign-key is a public key: give the private one"},
+		"public":           {inPEM(public, der(x509.MarshalPKIXPublicKey(&key.PublicKey))), "", "--sign-key is a public key"},
 		"certificate":      {inPEM(certificate, nil), "", "--sign-key is a certificate"},
 		"P-384 in SEC1":    {inPEM(sec1, der(x509.MarshalECPrivateKey(larger))), "", "--sign-key is on P-384"},
 		"P-384 in PKCS#8":  {inPEM(pkcs8, der(x509.MarshalPKCS8PrivateKey(larger))), "", "--sign-key is on P-384"},

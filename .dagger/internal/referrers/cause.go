@@ -1,0 +1,59 @@
+package referrers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// AttachCause says why nothing could be attached, where that has to do with artifacts. It is
+// nil for what can happen to any push.
+func AttachCause(repo name.Repository, err error) error {
+	var refused *transport.Error
+	if !errors.As(err, &refused) {
+		return nil
+	}
+	tag := ""
+	if refused.Request != nil && refused.Request.Method == http.MethodPut {
+		tag = path.Base(refused.Request.URL.Path)
+	}
+	switch code := refused.StatusCode; {
+	case code == http.StatusUnauthorized || code >= http.StatusInternalServerError || code == http.StatusTooManyRequests:
+		return nil
+	case strings.HasPrefix(tag, "sha256-"):
+		return fmt.Errorf("cannot attach to %s: it has no referrers API, and its tag %.20s… cannot be written (%d): "+
+			"exempt sha256-* from immutable tags, or publish without --sign-key", repo.Name(), tag, code)
+	case code == http.StatusForbidden:
+		return nil
+	default:
+		return fmt.Errorf("cannot attach to %s: the registry refuses artifacts (%d): publish without --sign-key, or use one that knows OCI 1.1",
+			repo.Name(), code)
+	}
+}
+
+// ReadCause says why it is not known what is attached to an image. Nobody may take that for
+// an image without a signature. login is what to do if the registry wants one.
+func ReadCause(image name.Digest, err error, login string) error {
+	var refused *transport.Error
+	registry := image.Context().RegistryStr()
+	switch {
+	case errors.Is(err, ErrNoImage):
+		return fmt.Errorf("%s is not in the registry: publish first, or compare the digest with what publish printed", image.Name())
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("cannot ask %s for signatures: it does not answer in time: is it up, and is --registry the way there?", registry)
+	case !errors.As(err, &refused):
+		return fmt.Errorf("cannot ask %s for signatures: %w", registry, err)
+	case refused.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("cannot ask %s for signatures: 401: %s", registry, login)
+	case refused.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("cannot ask %s for signatures: 403: it does not let you read %s", registry, image.Context().RepositoryStr())
+	default:
+		return fmt.Errorf("cannot ask %s for signatures: it answered %d: try again", registry, refused.StatusCode)
+	}
+}
