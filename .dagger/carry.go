@@ -89,7 +89,7 @@ func (s *Slipway) toClustersRegistry(ctx context.Context, found nodeRegistry, re
 	}
 	to := *s
 	to.Repository = found.Push + "/" + release
-	pushed, err := to.Publish(ctx, nil)
+	pushed, err := to.Publish(ctx, nil, false)
 	if err != nil {
 		return "", err
 	}

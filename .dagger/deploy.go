@@ -15,6 +15,9 @@ import (
 // questions of smoke.yaml. If any of this fails it says why, puts everything back
 // as it was, and ends with an error.
 //
+// With --verify-key, the first thing it does is ask the registry who signed the image, also
+// for a dry run, and nothing else happens unless it was that key: docs/supply-chain.md.
+//
 // What an earlier deploy made and this one no longer has is removed, and nothing
 // else. Order and guarantees: docs/deploy.md.
 //
@@ -26,6 +29,11 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 	//
 	// +optional
 	Image string
+	// Commit that the image must have been built from, as a full hash: git rev-parse HEAD. Its provenance
+	// says so, signed by --verify-key.
+	//
+	// +optional
+	VerifyRevision string
 	// How long to wait for the pods, and before that for another deploy.
 	//
 	// +default="5m"
@@ -58,14 +66,9 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 	if err := s.needsCluster(); err != nil {
 		return "", err
 	}
-	image := args.Image
-	switch {
-	case image != "":
-	case args.DryRun:
-		image, err = s.built(ctx)
-	default:
-		image, err = s.published(ctx, args.Allow, limit)
-	}
+	image, done, err := s.toDeploy(ctx, args.Image, args.VerifyRevision, args.DryRun, func() (string, error) {
+		return s.published(ctx, args.Allow, limit)
+	})
 	if err != nil {
 		return "", err
 	}
@@ -73,6 +76,7 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 	if err != nil {
 		return "", err
 	}
+	req.Verified = done
 	if args.Image == "" { // It is this source's, wherever the nodes have it from.
 		st, err := s.stamp(ctx)
 		if err != nil {
@@ -169,7 +173,7 @@ func (s *Slipway) published(ctx context.Context, allow []string, limit int) (str
 	if _, err := s.rendered(ctx, repo+"@"+unbuilt, allow, ""); err != nil {
 		return "", err
 	}
-	return s.Publish(ctx, nil)
+	return s.Publish(ctx, nil, false)
 }
 
 // built is the address that publish would return. Nothing is pushed.

@@ -38,6 +38,7 @@ type request struct {
 	Version   string
 	Port      int
 	Smoke     string
+	Verified  *verification
 
 	Timeout        int
 	ForceConflicts bool

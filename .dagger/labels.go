@@ -17,16 +17,21 @@ const (
 // labelsLimit bounds the time for which a registry is asked.
 const labelsLimit = 10 * time.Second
 
+// byDigest is where a registry has an image.
+func (s *Slipway) byDigest(image string) (name.Digest, error) {
+	if s.PlainHTTP {
+		return name.NewDigest(image, name.Insecure)
+	}
+	return name.NewDigest(image)
+}
+
 // described is what an image says of itself. The source says nothing of an image that it
 // may not have made, so where the registry does not answer, nothing is known.
 func (s *Slipway) described(ctx context.Context, image string) stamp {
 	st := stamp{revision: "unknown"}
 	ctx, cancel := context.WithTimeout(ctx, labelsLimit)
 	defer cancel()
-	ref, err := name.NewDigest(image)
-	if s.PlainHTTP {
-		ref, err = name.NewDigest(image, name.Insecure)
-	}
+	ref, err := s.byDigest(image)
 	if err != nil {
 		return st
 	}

@@ -22,6 +22,7 @@ import (
 	"path"
 	"strings"
 
+	"dagger/slipway/internal/attest"
 	"dagger/slipway/internal/dagger"
 )
 
@@ -66,6 +67,15 @@ type Slipway struct {
 	Registry *dagger.Service
 	// +private
 	PlainHTTP bool
+
+	// +private
+	SignKey *dagger.Secret
+	// +private
+	SignPassword *dagger.Secret
+	// +private
+	VerifyKey *dagger.File
+	// +private
+	VerifySource string
 
 	// +private
 	Kubeconfig *dagger.Secret
@@ -172,6 +182,25 @@ func New(ctx context.Context, args struct {
 	//
 	// +optional
 	PlainHttp bool
+	// Trust: private key to sign what is published, ECDSA on P-256 in PEM, as cosign generate-key-pair or
+	// openssl make it: env:COSIGN_KEY or file:cosign.key.
+	//
+	// +optional
+	SignKey *dagger.Secret
+	// Trust: password of that key, if it has one, as env:COSIGN_PASSWORD.
+	//
+	// +optional
+	SignPassword *dagger.Secret
+	// Trust: file with the public key, or several, one of which must have signed what is deployed and rolled
+	// back to: cosign.pub.
+	//
+	// +optional
+	VerifyKey *dagger.File
+	// Trust: repository that the image must have been built from, as its provenance says, signed by
+	// --verify-key: https://github.com/acme/hello.
+	//
+	// +optional
+	VerifySource string
 	// Cluster: file:$HOME/.kube/config, or cmd:"kubectl config view --raw --minify --flatten".
 	//
 	// +optional
@@ -260,6 +289,17 @@ func New(ctx context.Context, args struct {
 	if (args.Username == "") != (args.Password == nil) {
 		return nil, errors.New("--username and --password go together: give both or neither")
 	}
+	if args.SignPassword != nil && args.SignKey == nil {
+		return nil, errors.New("--sign-password opens a key that is not there: give --sign-key too")
+	}
+	if args.VerifySource != "" {
+		if args.VerifyKey == nil {
+			return nil, errors.New("--verify-source is what a signature says, and needs a key to believe: give --verify-key too")
+		}
+		if err := attest.CheckSource(args.VerifySource); err != nil {
+			return nil, err
+		}
+	}
 	if args.Namespace != "" && !dnsLabel.MatchString(args.Namespace) {
 		return nil, fmt.Errorf("--namespace %q is not a namespace's name: give lower-case letters, digits and dashes, 63 at most", args.Namespace)
 	}
@@ -288,6 +328,11 @@ func New(ctx context.Context, args struct {
 		RegistryCA:     args.RegistryCa,
 		Registry:       args.Registry,
 		PlainHTTP:      args.PlainHttp,
+
+		SignKey:      args.SignKey,
+		SignPassword: args.SignPassword,
+		VerifyKey:    args.VerifyKey,
+		VerifySource: args.VerifySource,
 
 		Kubeconfig: args.Kubeconfig,
 		Credential: args.Credential,

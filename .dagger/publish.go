@@ -35,6 +35,10 @@ import (
 // pushes is asked before anything is built; tags move last, so that a push that
 // breaks off leaves them where they were.
 //
+// With --sign-key, SBOM, provenance and signature are attached before that, as Sigstore bundles,
+// and read back; publishing again adds none. Without it nothing is attached. The source must be
+// a git checkout whose commit is known. docs/supply-chain.md.
+//
 //	dagger call --repository ghcr.io/acme/hello --username octocat --password env:TOKEN publish
 //	dagger call --repository localhost:5000/hello --registry tcp://localhost:5000 publish
 //
@@ -45,6 +49,10 @@ func (s *Slipway) Publish(
 	//
 	// +optional
 	tag []string,
+	// Attach SBOM and provenance also without --sign-key, which then nobody vouches for.
+	//
+	// +optional
+	attach bool,
 ) (string, error) {
 	repo, err := s.repository()
 	if err != nil {
@@ -64,6 +72,10 @@ func (s *Slipway) Publish(
 		}
 	}
 
+	supply, err := s.supply(ctx, attach)
+	if err != nil {
+		return "", err
+	}
 	to, err := s.access(ctx, repo)
 	if err != nil {
 		return "", err
@@ -76,12 +88,22 @@ func (s *Slipway) Publish(
 	if err != nil {
 		return "", err
 	}
-	options := []remote.Option{remote.WithContext(ctx), remote.WithAuth(to.auth), remote.WithTransport(to.route)}
-	if err := remote.WriteIndex(repo.Digest(digest.String()), index, options...); err != nil {
+	artifacts, err := s.artifacts(ctx, index, digest, supply)
+	if err != nil {
+		return "", err
+	}
+	pusher, err := remote.NewPusher(remote.WithContext(ctx), remote.WithAuth(to.auth), remote.WithTransport(to.route))
+	if err != nil {
+		return "", err
+	}
+	if err := pusher.Push(ctx, repo.Digest(digest.String()), index); err != nil {
 		return "", to.cause(repo, err)
 	}
+	if err := to.attach(ctx, pusher, repo, index, artifacts, supply); err != nil {
+		return "", err
+	}
 	for _, t := range tags {
-		if err := remote.Tag(t, index, options...); err != nil {
+		if err := pusher.Put(ctx, t, index); err != nil {
 			return "", to.cause(repo, err)
 		}
 	}

@@ -67,7 +67,8 @@ func (s *Slipway) Logs(
 // deploy does. If any of this fails, it puts everything back as it was, removes
 // only what it created itself, and ends with an error. What keeps data stays.
 // Without --record-key, roles and what is outside the namespace stay as they are,
-// and are named: the record may be somebody else's.
+// and are named: the record may be somebody else's. With --verify-key, the image that the
+// record names is verified first, as deploy does.
 //
 //	dagger call --kubeconfig file:$HOME/.kube/config rollback --to 3
 //
@@ -79,6 +80,10 @@ func (s *Slipway) Rollback(
 	//
 	// +optional
 	to int,
+	// Commit that the image of that release must have been built from, as a full hash.
+	//
+	// +optional
+	verifyRevision string,
 	// How long to wait: for the pods, and before that for another deploy to end.
 	//
 	// +default="5m"
@@ -105,8 +110,12 @@ func (s *Slipway) Rollback(
 	if err != nil {
 		return "", err
 	}
+	target, done, err := s.verifiedWay(ctx, to, verifyRevision)
+	if err != nil {
+		return "", err
+	}
 	return s.rollout(ctx, "rollback", request{
-		To: to, Timeout: limit, ForceConflicts: forceConflicts, Allow: allow, Evidence: evidence, DryRun: dryRun,
+		To: target.Number, Image: target.Image, Verified: done, Timeout: limit, ForceConflicts: forceConflicts, Allow: allow, Evidence: evidence, DryRun: dryRun,
 	})
 }
 

@@ -29,6 +29,7 @@
 //	                  is of this version
 //	gateway NAME      forwards a free port of this machine to the API server and sets
 //	                  $NAME to the way there; "gateway -cut NAME" cuts it
+//	key NAME          makes a pair of keys, NAME.key and NAME.pub
 //
 // and the condition [lab], which holds where daggerw uses the lab.
 package e2e
@@ -110,6 +111,7 @@ func TestPromises(t *testing.T) {
 			},
 			"serves":  func(ts *testscript.TestScript, neg bool, args []string) { serves(ts, "hello", args[0]) },
 			"gateway": gateway,
+			"key":     makeKey,
 		},
 	})
 }

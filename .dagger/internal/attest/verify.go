@@ -84,19 +84,25 @@ func (v *Verified) match(address string, built []Parameters, policy Policy) erro
 	}
 	var err error
 	for _, p := range built {
-		switch {
-		case policy.Source != "" && p.Source == "":
-			err = fmt.Errorf("%s was built from a source whose module path names no repository, not from %s", address, policy.Source)
-		case policy.Source != "" && normal(p.Source) != normal(policy.Source):
-			err = fmt.Errorf("%s was built from %q, not from %s", address, p.Source, policy.Source)
-		case policy.Revision != "" && p.Revision != policy.Revision:
-			err = fmt.Errorf("%s was built from commit %q, not from %s", address, p.Revision, policy.Revision)
-		default:
+		if err = policy.Accepts(address, p); err == nil {
 			v.Source, v.Revision, v.Built = p.Source, p.Revision, &p
 			return nil
 		}
 	}
 	return err
+}
+
+// Accepts compares what an image was built from with what the policy asks for.
+func (policy Policy) Accepts(image string, built Parameters) error {
+	switch {
+	case policy.Source != "" && built.Source == "":
+		return fmt.Errorf("%s was built from a source whose module path names no repository, not from %s", image, policy.Source)
+	case policy.Source != "" && normal(built.Source) != normal(policy.Source):
+		return fmt.Errorf("%s was built from %q, not from %s", image, built.Source, policy.Source)
+	case policy.Revision != "" && built.Revision != policy.Revision:
+		return fmt.Errorf("%s was built from commit %q, not from %s", image, built.Revision, policy.Revision)
+	}
+	return nil
 }
 
 var commitHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)

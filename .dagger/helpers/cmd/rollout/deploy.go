@@ -51,7 +51,7 @@ func (s *session) deploy(ctx context.Context) error {
 			return err
 		}
 		r, w, err := s.beginRelease(ctx, p, release.Record{
-			Image: s.Image, Revision: s.Revision, Version: s.Version, Smoke: s.Smoke, Port: s.Port,
+			Image: s.Image, Revision: s.Revision, Version: s.Version, Smoke: s.Smoke, Port: s.Port, Verified: s.Verified,
 		})
 		if err != nil {
 			return s.abandon(ctx, state, err)

@@ -45,8 +45,9 @@ type request struct {
 	Image     string
 	Revision  string // of the source
 	Version   string
-	Port      int    // that the service listens on
-	Smoke     string // smoke.yaml as JSON
+	Port      int               // that the service listens on
+	Smoke     string            // smoke.yaml as JSON
+	Verified  *release.Verified // of the image, nil where no signature is asked for
 
 	Timeout        int // seconds
 	ForceConflicts bool
@@ -124,6 +125,7 @@ func (s *session) run(ctx context.Context, args []string) error {
 		"deploy": (*session).deploy, "diff": (*session).diff, "rollback": (*session).rollback, "destroy": (*session).destroy,
 		"status": (*session).status, "history": (*session).history, "logs": (*session).logs, "rights": (*session).rights,
 		"registry": (*session).findRegistry, "carry": (*session).carry, "leave": (*session).leave,
+		"target": (*session).target,
 	}
 	command := commands[args[0]]
 	if command == nil && args[0] != "render" {

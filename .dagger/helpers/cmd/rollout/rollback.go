@@ -7,10 +7,12 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strings"
 
 	"slipway/helpers/internal/kube"
 	"slipway/helpers/internal/object"
 	"slipway/helpers/internal/release"
+	"slipway/helpers/internal/sanitize"
 )
 
 // rollback deploys the objects of an earlier release again, or shows what that would do.
@@ -36,12 +38,62 @@ func (s *session) rollback(ctx context.Context) error {
 		r, w, err := s.beginRelease(ctx, p, release.Record{
 			Of: target.Origin(), Note: fmt.Sprintf("rollback to %d", target.Number),
 			Image: target.Image, Revision: target.Revision, Version: target.Version, Smoke: target.Smoke, Port: target.Port,
+			Verified: s.Verified,
 		})
 		if err != nil {
 			return err
 		}
 		return s.roll(ctx, p, w, r)
 	})
+}
+
+// target prints which release a rollback goes to, and its image, so that the image can be
+// verified first.
+func (s *session) target(ctx context.Context) error {
+	records, err := s.mustHistory(ctx)
+	if err != nil {
+		return err
+	}
+	target, err := release.Target(records, s.To, sameRelease)
+	if err != nil {
+		return fmt.Errorf("release %s: %w", s.Release, err)
+	}
+	return s.printJSON(struct {
+		Number int
+		Image  string
+	}{target.Number, target.Image})
+}
+
+// runsVerified refuses a record that has other images than the one that was verified: it may
+// have been changed since, or say one image and run another.
+func runsVerified(r release.Record, image string) error {
+	if r.Image != image {
+		return fmt.Errorf("release %d is no longer what was verified: its image is %s: roll back again", r.Number, sanitize.Line(r.Image))
+	}
+	runs := false
+	for _, o := range r.Objects {
+		for _, c := range o.Containers() {
+			other := c.Text("image")
+			runs = runs || other == image
+			if other != image && repositoryOf(other) == repositoryOf(image) {
+				return fmt.Errorf("release %d cannot come back: %s runs %s, which is not the image that was verified",
+					r.Number, o, sanitize.Line(other))
+			}
+		}
+	}
+	if !runs {
+		return fmt.Errorf("release %d cannot come back: nothing in it runs %s, the image that was verified", r.Number, sanitize.Line(image))
+	}
+	return nil
+}
+
+// repositoryOf is an image's name without tag and digest.
+func repositoryOf(image string) string {
+	name, _, _ := strings.Cut(image, "@")
+	if tag := strings.LastIndex(name, ":"); tag > strings.LastIndex(name, "/") {
+		return name[:tag]
+	}
+	return name
 }
 
 // wayBack finds the release to go back to, checks what its record holds as manifests are
@@ -56,6 +108,11 @@ func (s *session) wayBack(ctx context.Context, w io.Writer) (*release.Record, *p
 		return nil, nil, fmt.Errorf("release %s: %w", s.Release, err)
 	}
 	s.maskRecords(records)
+	if s.Verified != nil {
+		if err := runsVerified(*target, s.Image); err != nil {
+			return nil, nil, err
+		}
+	}
 	s.Smoke, s.Image, s.Port = target.Smoke, target.Image, target.Port
 	refused, err := s.judge(target.Objects)
 	if err == nil {

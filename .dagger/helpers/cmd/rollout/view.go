@@ -24,15 +24,16 @@ const shown = 12
 
 // view is a release as the cluster has it now, for people and for scripts.
 type view struct {
-	Release   string         `json:"release"`
-	Namespace string         `json:"namespace"`
-	Number    int            `json:"number"`
-	Pending   int            `json:"pending,omitempty"` // a later release that is being rolled out, or was interrupted
-	Image     string         `json:"image"`
-	Revision  string         `json:"revision"`
-	Version   string         `json:"version"`
-	Workloads []workloadView `json:"workloads"`
-	Services  []serviceView  `json:"services"`
+	Release   string            `json:"release"`
+	Namespace string            `json:"namespace"`
+	Number    int               `json:"number"`
+	Pending   int               `json:"pending,omitempty"` // a later release that is being rolled out, or was interrupted
+	Image     string            `json:"image"`
+	Revision  string            `json:"revision"`
+	Version   string            `json:"version"`
+	Verified  *release.Verified `json:"verified,omitempty"` // what was verified of the image when it was deployed
+	Workloads []workloadView    `json:"workloads"`
+	Services  []serviceView     `json:"services"`
 }
 
 type workloadView struct {
@@ -75,7 +76,7 @@ func (s *session) view(ctx context.Context, r release.Record) (view, error) {
 	v := view{
 		Release: s.Release, Namespace: s.Namespace, Number: r.Number,
 		Image: sanitize.Line(r.Image), Revision: sanitize.Line(cmp.Or(r.Revision, "unknown")), Version: sanitize.Line(r.Version),
-		Workloads: []workloadView{}, Services: []serviceView{},
+		Workloads: []workloadView{}, Services: []serviceView{}, Verified: printable(r.Verified),
 	}
 	err := s.eachPod(ctx, r, func(o object.Object, st health.State, there bool) {
 		w := workloadView{Name: o.String(), State: missing, Pods: []podView{}}
@@ -105,6 +106,22 @@ func (s *session) view(ctx context.Context, r release.Record) (view, error) {
 	})
 	v.Services = append(v.Services, slices.Concat(each...)...)
 	return v, errors.Join(errs...)
+}
+
+// printable is what was verified, as people and scripts may see it.
+func printable(v *release.Verified) *release.Verified {
+	if v == nil {
+		return nil
+	}
+	return &release.Verified{Key: sanitize.Line(v.Key), Source: sanitize.Line(v.Source), Revision: sanitize.Line(v.Revision)}
+}
+
+func verifiedLine(v release.Verified) string {
+	line := "signed by " + v.Key
+	if v.Revision != "" {
+		line += ", built from " + cmp.Or(v.Source, "a source without a name") + " at " + v.Revision
+	}
+	return line
 }
 
 // viewService has an element for each way to each port of a Service, none when the Service
@@ -148,6 +165,9 @@ func (v view) print(w io.Writer) error {
 	fmt.Fprintf(table, "release\t%s, number %d, namespace %s\n", v.Release, v.Number, v.Namespace)
 	fmt.Fprintf(table, "image\t%s\n", v.Image)
 	fmt.Fprintf(table, "revision\t%s (%s)\n", v.Revision, cmp.Or(v.Version, "of no known version"))
+	if v.Verified != nil {
+		fmt.Fprintf(table, "verified\t%s\n", verifiedLine(*v.Verified))
+	}
 	for _, w := range v.Workloads {
 		if w.State == missing {
 			fmt.Fprintf(table, "missing\t%s\n", w.Name)

@@ -23,6 +23,7 @@ func crowd() view {
 	pods[0].Node = ""
 	return view{
 		Release: "web", Namespace: "shop", Number: 3, Pending: 4, Image: "web@sha256:0", Revision: "abc", Version: "1.0.0",
+		Verified:  &release.Verified{Key: "a2V5", Source: "https://example.com/web", Revision: "abc"},
 		Workloads: []workloadView{{Name: "Deployment/web", State: "1 of 2", Pods: pods}, {Name: "Job/seed", State: missing}},
 		Services: []serviceView{
 			{Name: "web", Address: "10.1.1.1", Port: 80, Endpoints: addresses, URL: "http://192.0.2.1:80"},
@@ -41,7 +42,8 @@ func TestViewForPeople(t *testing.T) {
 	got := out.String()
 	for want, times := range map[string]int{
 		"release 4 is being rolled out": 1, "release   web, number 3, namespace shop\n": 1, "revision  abc (1.0.0)\n": 1,
-		"pod       web: ready, 0 restarts, on node-1\n": shown - 1, "on no node\n": 1, "pod       and 2 more\n": 1,
+		"verified  signed by a2V5, built from https://example.com/web at abc\n": 1,
+		"pod       web: ready, 0 restarts, on node-1\n":                         shown - 1, "on no node\n": 1, "pod       and 2 more\n": 1,
 		"missing   Job/seed\n": 1, "service   web: 10.1.1.1, port 80, endpoints ": 1, ", and 1 more\n": 1,
 		"reach it  http://192.0.2.": 2, "endpoints not to be seen by this account\n": 1, "endpoints none\n": 1,
 		"reach it  kubectl port-forward\n": 2,

@@ -81,6 +81,7 @@ type Record struct {
 	Created  []object.ID     `json:",omitempty"` // what was not there before
 	Smoke    string          // the questions that it must answer, as JSON
 	Port     int             // that its image listens on
+	Verified *Verified       `json:",omitempty"` // nil where no signature was asked for
 
 	// Taken is Before in the records of earlier versions.
 	Taken []object.Object `json:",omitempty"`
@@ -90,6 +91,14 @@ type Record struct {
 
 	early bool // of a version that did not note Before and Created
 	seal  seal
+}
+
+// Verified is what was verified of an image before the release touched the cluster. Versions
+// that do not know of it pass over it.
+type Verified struct {
+	Key      string `json:"key"` // SHA-256 of the public key, in base64
+	Source   string `json:"source,omitempty"`
+	Revision string `json:"revision,omitempty"`
 }
 
 // HasServed says whether the release came to serve.
@@ -259,7 +268,11 @@ func decode(packed []byte, sum string) (Record, error) {
 // malformed says what in a record is not what Slipway writes: names that lead to other
 // paths than theirs, and texts of more than a line.
 func (r Record) malformed() error {
-	for field, text := range map[string]string{"image": r.Image, "revision": r.Revision, "version": r.Version} {
+	lines := map[string]string{"image": r.Image, "revision": r.Revision, "version": r.Version}
+	if v := r.Verified; v != nil {
+		lines["verified key"], lines["verified source"], lines["verified revision"] = v.Key, v.Source, v.Revision
+	}
+	for field, text := range lines {
 		if len(text) > textLimit || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }) {
 			return fmt.Errorf("its %s is no line of text", field)
 		}

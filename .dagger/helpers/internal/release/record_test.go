@@ -108,16 +108,17 @@ func TestDecode(t *testing.T) {
 		packed    []byte
 		sum, want string
 	}{
-		"wrong checksum": {whole, strings.Repeat("0", 64), "its checksum is wrong"},
-		"cut":            {whole[:len(whole)-9], "", "unexpected EOF"},
-		"cut, with sum":  {whole[:len(whole)-9], sum, "its checksum is wrong"},
-		"no gzip":        {[]byte("{}"), "", "EOF"},
-		"no JSON":        {packed("{"), "", "unexpected EOF"},
-		"two records":    {packed("{}{}"), "", "more than one JSON value"},
-		"many nodes":     {packed(`{"Objects":[` + strings.Repeat("{},", nodesLimit) + "{}]}"), "", "more than 2000000 lists and objects"},
-		"two lines":      {packed(`{"Image":"x\nrelease 9 of s serves"}`), "", "its image is no line of text"},
-		"control":        {packed(`{"Version":"\u001b[2J"}`), "", "its version is no line of text"},
-		"long":           {packed(`{"Revision":"` + strings.Repeat("a", 2000) + `"}`), "", "its revision is no line of text"},
+		"wrong checksum":     {whole, strings.Repeat("0", 64), "its checksum is wrong"},
+		"cut":                {whole[:len(whole)-9], "", "unexpected EOF"},
+		"cut, with sum":      {whole[:len(whole)-9], sum, "its checksum is wrong"},
+		"no gzip":            {[]byte("{}"), "", "EOF"},
+		"no JSON":            {packed("{"), "", "unexpected EOF"},
+		"two records":        {packed("{}{}"), "", "more than one JSON value"},
+		"many nodes":         {packed(`{"Objects":[` + strings.Repeat("{},", nodesLimit) + "{}]}"), "", "more than 2000000 lists and objects"},
+		"two lines":          {packed(`{"Image":"x\nrelease 9 of s serves"}`), "", "its image is no line of text"},
+		"control":            {packed(`{"Version":"\u001b[2J"}`), "", "its version is no line of text"},
+		"two lines verified": {packed(`{"Verified":{"source":"https://x\ny"}}`), "", "its verified source is no line of text"},
+		"long":               {packed(`{"Revision":"` + strings.Repeat("a", 2000) + `"}`), "", "its revision is no line of text"},
 		"other path": {packed(`{"Objects":[{"apiVersion":"v1","kind":"Secret","metadata":{"name":"..","namespace":"shop"}}]}`), "",
 			`name ".." is none`},
 		"other namespace": {packed(`{"Before":[{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a","namespace":"a/../b"}}]}`), "",
@@ -131,6 +132,9 @@ func TestDecode(t *testing.T) {
 		}
 	}
 	old, err := decode(packed(`{"Number":1,"Before":[{"apiVersion":"v1","kind":"A","metadata":{"name":"a"}}],"Taken":[{"apiVersion":"v1","kind":"B","metadata":{"name":"b"}}]}`), "")
+	if old.Verified != nil {
+		t.Errorf("a record of an earlier version says that %+v was verified", old.Verified)
+	}
 	if err != nil || len(old.Before) != 2 || old.Before[1].Kind() != "B" || old.Taken != nil {
 		t.Errorf("a record of an earlier version: %+v, %v", old, err)
 	}

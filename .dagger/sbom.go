@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"dagger/slipway/internal/attest"
+	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/spdx"
+)
+
+// List what is in the image, as an SPDX 2.3 document.
+//
+// The Go modules, with their versions and package URLs, and Go's own library, for linux/amd64
+// and linux/arm64. They are read out of the binaries in the layers, so it is what publish
+// pushes, and publish attaches the same document. Nothing in it depends on the day, the
+// machine or the repository. Licences are not in it.
+//
+//	dagger call sbom export --path hello.spdx.json
+func (s *Slipway) Sbom(ctx context.Context) (*dagger.File, error) {
+	index, digest, err := s.index(ctx)
+	if err != nil {
+		return nil, err
+	}
+	document, err := s.document(ctx, index, digest)
+	if err != nil {
+		return nil, err
+	}
+	text, err := attest.Encode(document)
+	if err != nil {
+		return nil, err
+	}
+	return dag.File("sbom.spdx.json", string(text)+"\n"), nil
+}
+
+// document is the SBOM of an index.
+func (s *Slipway) document(ctx context.Context, index v1.ImageIndex, digest v1.Hash) (spdx.Document, error) {
+	st, err := s.stamp(ctx)
+	if err != nil {
+		return spdx.Document{}, err
+	}
+	programs, err := programs(index)
+	return spdx.Describe(digest.String(), st.version, programs), err
+}
+
+// programs are the binaries of an index, one for each platform.
+func programs(index v1.ImageIndex) ([]spdx.Program, error) {
+	listed, err := index.IndexManifest()
+	if err != nil {
+		return nil, err
+	}
+	all := make([]spdx.Program, len(listed.Manifests))
+	for i, d := range listed.Manifests {
+		img, err := index.Image(d.Digest)
+		if err != nil {
+			return nil, err
+		}
+		if all[i], err = spdx.Read(d.Platform.String(), img); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
