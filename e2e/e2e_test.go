@@ -7,12 +7,13 @@
 //
 //	exec daggerw …    dagger, on the engine that daggerw finds
 //	checkout DIR      copies this repository's files (not its history) into DIR
-//	registry [auth] [tls]
+//	registry [auth] [tls] | registry referrers
 //	                  starts a registry on a free port of this machine and sets
 //	                  $REGISTRY to localhost:port, $REGISTRY_PORT to the port and
 //	                  $REGISTRY_LAN to the address that containers reach; with auth
 //	                  it wants user "ann", password "let-me-in"; with tls it calls
-//	                  itself registry.test, signed by registry/ca.pem alone
+//	                  itself registry.test, signed by registry/ca.pem alone; with
+//	                  referrers it has their API, which distribution has not
 //	forget            empties the registry that runs
 //	engine NAME       goes on with another engine of the lab, whose state is empty
 //	retry CMD …       repeats a program until it succeeds, for three minutes at most
@@ -41,8 +42,11 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +55,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -144,6 +149,13 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	ts.Check(err)
+	if slices.Contains(args, "referrers") {
+		server := &http.Server{Handler: registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0)))}
+		go func() { _ = server.Serve(listener) }() // It ends with the script.
+		ts.Defer(func() { _ = server.Close() })
+		ts.Setenv("REGISTRY", net.JoinHostPort("localhost", port))
+		return
+	}
 	ts.Check(listener.Close())
 
 	dir := ts.MkAbs("registry")

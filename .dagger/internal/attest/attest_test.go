@@ -233,3 +233,42 @@ func TestImageURL(t *testing.T) {
 		}
 	}
 }
+
+func TestClaims(t *testing.T) {
+	built := signed(t, keyOf(8), Provenance, Built(params, ""), another, digest)
+	bare, err := State(Provenance, Built(params, ""), Image("", digest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := strings.Replace(string(bare), BuildType, "https://example.com/build/v1", 1)
+	all := Claims(digest, set{
+		[]byte("{"), built, bare, []byte(foreign),
+		signed(t, keyOf(8), Provenance, Built(params, ""), another), signed(t, keyOf(8), Signature, struct{}{}, digest),
+	})
+	if len(all) != 2 || !reflect.DeepEqual(all[0], params) || !reflect.DeepEqual(all[1], params) {
+		t.Errorf("claims %+v", all)
+	}
+}
+
+func TestParametersCheck(t *testing.T) {
+	if err := params.Check(); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(p *Parameters){
+		`"main" for a commit`:                  func(p *Parameters) { p.Revision = "main" },
+		`"../other" for a package's directory`: func(p *Parameters) { p.Package = "../other" },
+		`"./..." for a package's directory`:    func(p *Parameters) { p.Package = "./..." },
+		`"1.0 -extld=sh" for a version`:        func(p *Parameters) { p.Version = "1.0 -extld=sh" },
+		`"-X" for a version`:                   func(p *Parameters) { p.Version = "-X" },
+		`"" for a version`:                     func(p *Parameters) { p.Version = "" },
+		`"a,b" for a build tag`:                func(p *Parameters) { p.Tags = []string{"x", "a,b"} },
+		`0 for a port`:                         func(p *Parameters) { p.Port = 0 },
+		`"\x1b[2J" for a version`:              func(p *Parameters) { p.Version = "\x1b[2J" },
+	} {
+		p := params
+		change(&p)
+		if err := p.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package attest
 import (
 	"crypto/ecdsa"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"regexp"
 	"strings"
@@ -104,6 +105,48 @@ func (policy Policy) Accepts(image string, built Parameters) error {
 	}
 	return nil
 }
+
+// Claims are what others say, with or without a signature, that an image was built from by
+// Slipway. They prove nothing: building it again does.
+func Claims(digest string, attached [][]byte) []Parameters {
+	var all []Parameters
+	for _, text := range attached {
+		_, said, err := readBundle(text)
+		if err != nil {
+			said, err = readStatement(text)
+		}
+		if err != nil || said.PredicateType != Provenance || !said.is(digest) {
+			continue
+		}
+		if p, ours := parameters(said.Predicate); ours {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// Check refuses parameters that Slipway does not write: they go into commands that build.
+func (p Parameters) Check() error {
+	switch {
+	case !commitHash.MatchString(p.Revision):
+		return fmt.Errorf("its provenance has %.80q for a commit", p.Revision)
+	case !fs.ValidPath(p.Package) || strings.Contains(p.Package, "..."):
+		return fmt.Errorf("its provenance has %.80q for a package's directory", p.Package)
+	case !word.MatchString(p.Version):
+		return fmt.Errorf("its provenance has %.80q for a version", p.Version)
+	case p.Port < 1 || p.Port > 65535:
+		return fmt.Errorf("its provenance has %d for a port", p.Port)
+	}
+	for _, tag := range p.Tags {
+		if !word.MatchString(tag) {
+			return fmt.Errorf("its provenance has %.80q for a build tag", tag)
+		}
+	}
+	return nil
+}
+
+// word is a version or a build tag: nothing that could be an argument of its own.
+var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~/-]*$`)
 
 var commitHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
