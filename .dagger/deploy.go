@@ -29,8 +29,7 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 	//
 	// +optional
 	Image string
-	// Commit that the image must have been built from, as a full hash: git rev-parse HEAD. Its provenance
-	// says so, signed by --verify-key.
+	// Commit that the image must be built from, as a full hash: git rev-parse HEAD.
 	//
 	// +optional
 	VerifyRevision string

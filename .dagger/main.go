@@ -182,22 +182,19 @@ func New(ctx context.Context, args struct {
 	//
 	// +optional
 	PlainHttp bool
-	// Trust: private key to sign what is published, ECDSA on P-256 in PEM, as cosign generate-key-pair or
-	// openssl make it: env:COSIGN_KEY or file:cosign.key.
+	// Trust: private key that signs what is published: file:cosign.key.
 	//
 	// +optional
 	SignKey *dagger.Secret
-	// Trust: password of that key, if it has one, as env:COSIGN_PASSWORD.
+	// Trust: password of that key, if it has one: env:COSIGN_PASSWORD.
 	//
 	// +optional
 	SignPassword *dagger.Secret
-	// Trust: file with the public key, or several, one of which must have signed what is deployed and rolled
-	// back to: cosign.pub.
+	// Trust: public key that must have signed what is deployed: cosign.pub.
 	//
 	// +optional
 	VerifyKey *dagger.File
-	// Trust: repository that the image must have been built from, as its provenance says, signed by
-	// --verify-key: https://github.com/acme/hello.
+	// Trust: repository it must be built from: https://github.com/acme/hello.
 	//
 	// +optional
 	VerifySource string

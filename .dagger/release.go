@@ -80,7 +80,7 @@ func (s *Slipway) Rollback(
 	//
 	// +optional
 	to int,
-	// Commit that the image of that release must have been built from, as a full hash.
+	// Commit that its image must be built from, as a full hash.
 	//
 	// +optional
 	verifyRevision string,

@@ -78,9 +78,13 @@ func (s *Slipway) parameters(ctx context.Context) (attest.Parameters, error) {
 	if err != nil {
 		return attest.Parameters{}, err
 	}
+	port, err := s.port(ctx)
+	if err != nil {
+		return attest.Parameters{}, err
+	}
 	source, err := s.repositoryURL(ctx)
 	p := attest.Parameters{
-		Source: source, Revision: st.revision, Package: pkg, Tags: slices.Clone(s.Tags), Version: st.version, Port: s.Port, GoImage: golang,
+		Source: source, Revision: st.revision, Package: pkg, Tags: slices.Clone(s.Tags), Version: st.version, Port: port, GoImage: golang,
 	}
 	for _, platform := range platforms {
 		p.Platforms = append(p.Platforms, string(platform))
