@@ -9,9 +9,10 @@ import (
 
 // Code is what is known of the code that go was to build.
 type Code struct {
-	Cgo       []string // packages with files that are left out for want of cgo
-	Generates bool     // there are go:generate lines
-	Module    string   // path of the module
+	Cgo        []string          // packages with files that are left out for want of cgo
+	ForeignCgo map[string]string // names of those of other modules, by import path
+	Generates  bool              // there are go:generate lines
+	Module     string            // path of the module
 }
 
 var (
@@ -19,7 +20,6 @@ var (
 	missingSum   = regexp.MustCompile(`missing go\.sum entry|updates to go\.(mod|sum) needed|missing go\.sum`)
 	missingFile  = regexp.MustCompile(`pattern (\S+): no matching files found`)
 	missingLocal = regexp.MustCompile(`(?:no required module provides package|module providing package|package) (\S+?)[;:]? `)
-	onlyCgo      = regexp.MustCompile(`build constraints exclude all Go files in (\S+)`)
 )
 
 // Advice is a line to put below what go said, "" if there is none.
@@ -38,12 +38,8 @@ func Advice(said string, code Code) string {
 			return m[1] + " is not in the source: " + generate
 		}
 	}
-	if m := onlyCgo.FindStringSubmatch(said); m != nil || len(code.Cgo) > 0 {
-		which := strings.Join(code.Cgo, ", ")
-		if m != nil {
-			which = m[1]
-		}
-		return which + " is C (import \"C\", cgo), which the static build leaves out: use a package written in Go in its place"
+	if advice := cgo(said, code); advice != "" {
+		return advice
 	}
 	if code.Generates && strings.Contains(said, "undefined: ") {
 		return "if what is undefined is generated: " + generate

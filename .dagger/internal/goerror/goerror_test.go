@@ -2,8 +2,12 @@ package goerror
 
 import "testing"
 
+const leftOut = " is C (import \"C\"), which is left out: give --cgo before the function's name to compile it too, " +
+	"or use a package written in Go in its place"
+
 func TestAdvice(t *testing.T) {
 	code := Code{Module: "example.com/m"}
+	foreign := Code{Module: "example.com/m", ForeignCgo: map[string]string{"example.org/webp": "webp", "example.org/govips/v2/vips": "vips"}}
 	tests := []struct {
 		name, said string
 		code       Code
@@ -25,9 +29,29 @@ func TestAdvice(t *testing.T) {
 			"example.com/m/gen is not in the source: " + generate},
 		{"another's package", "main.go:3:8: no required module provides package rsc.io/quote; to add it:\n\tgo get rsc.io/quote", code, ""},
 		{"only C", "package example.com/m\n\timports example.com/m/c: build constraints exclude all Go files in /src/c", code,
-			"/src/c is C (import \"C\", cgo), which the static build leaves out: use a package written in Go in its place"},
+			"/src/c" + leftOut},
 		{"undefined for want of C", "./main.go:5:2: undefined: add", Code{Cgo: []string{"."}},
-			". is C (import \"C\", cgo), which the static build leaves out: use a package written in Go in its place"},
+			"." + leftOut},
+		{"something else beside C", "./main.go:5:2: syntax error", Code{Cgo: []string{"."}}, ""},
+		{"undefined in another's package, which has C", "# example.org/webp\nwebp.go:119:14: undefined: webpDecode\nwebp.go:119:14: too many errors", foreign,
+			"example.org/webp" + leftOut},
+		{"undefined for want of another's package with C", "# example.com/m\n./main.go:5:9: undefined: vips.Startup", foreign,
+			"example.org/govips/v2/vips" + leftOut},
+		{"undefined beside another's package with C", "# example.com/m\n./main.go:5:9: undefined: add", foreign, ""},
+		{"no such library", "/usr/bin/ld: cannot find -lfoo: No such file or directory\ncollect2: error: ld returned 1 exit status", code,
+			"the Go image has no static form of the C library foo: give --go-image one that has it, libNAME.a and its headers"},
+		{"no such library, by an older linker", "/usr/bin/ld: cannot find -lfoo\ncollect2: error: ld returned 1 exit status", code,
+			"the Go image has no static form of the C library foo: give --go-image one that has it, libNAME.a and its headers"},
+		{"only a shared library", "ld: attempted static link of dynamic object `/usr/lib/libfoo.so'", code,
+			"a static program cannot have the shared C library /usr/lib/libfoo.so: give --go-image one that has it as libNAME.a"},
+		{"no such header", "./main.go:3:11: fatal error: foo/foo.h: No such file or directory", code,
+			"the Go image has no C header foo/foo.h: give --go-image one that has it, or put it into the source"},
+		{"nothing known to pkg-config", "Package vips was not found in the pkg-config search path.\nPackage 'vips', required by 'virtual:world', not found", code,
+			"pkg-config of the Go image does not know vips: give --go-image one that has it, with its headers and its static library"},
+		{"no compiler", `cgo: C compiler "gcc" not found: exec: "gcc": executable file not found in $PATH`, code,
+			"to compile C the Go image lacks the program gcc: give --go-image one that has it"},
+		{"no pkg-config", `go: exec: "pkg-config": executable file not found in $PATH`, code,
+			"to compile C the Go image lacks the program pkg-config: give --go-image one that has it"},
 		{"undefined where there is a generator", "./main.go:5:2: undefined: add", Code{Generates: true}, "if what is undefined is generated: " + generate},
 		{"undefined", "./main.go:5:2: undefined: add", code, ""},
 	}

@@ -122,20 +122,43 @@ func TestPackages(t *testing.T) {
 
 func TestCgo(t *testing.T) {
 	source, err := tree(t, map[string]string{
-		"go.mod": gomod, "main.go": "package main\n\nimport (\n\t_ \"example.com/m/bare\"\n\t_ \"example.com/m/both\"\n\t_ \"example.com/m/pure\"\n)\n",
+		"go.mod": gomod, "main.go": "package main\n\nimport (\n\t_ \"example.com/m/bare\"\n\t_ \"example.com/m/both\"\n\t_ \"example.com/m/pure\"\n" +
+			"\t_ \"example.com/m/stub\"\n\t_ \"example.com/m/part\"\n\t_ \"example.org/x/y\"\n)\n",
 		"bare/bare.go": "package bare\n\nimport \"C\"\n", "pure/pure.go": "package pure\n", "pure/c_windows.go": "package pure\n\nimport \"C\"\n",
+		"stub/c.go": "package stub\n\nimport \"C\"\n", "stub/no.go": "//go:build !cgo\n\npackage stub\n\nimport _ \"runtime/cgo\"\n\nvar why = `CGO_ENABLED=0`\n",
+		"part/c.go": "package part\n\nimport \"C\"\n", "part/doc.go": "package part\n",
 		"both/c.go": "//go:build cgo\n\npackage both\n\n// #include \"x/x.h\"\nimport \"C\"\n", "both/no.go": "//go:build !cgo\n\npackage both\n", "both/x/x.h": "",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	used, err := source.Program(".", Target{Arch: "amd64"})
-	if err != nil || strings.Join(used.Cgo, " ") != "bare both" {
+	if err != nil || strings.Join(used.Cgo, " ") != "bare both part stub" {
 		t.Errorf("got %v, %v", used.Cgo, err)
+	}
+	if got := strings.Join(used.OnlyCgo, " "); got != "bare part stub" {
+		t.Errorf("only with cgo: got %s", got)
+	}
+	if got := strings.Join(used.Imports, " "); got != "example.org/x/y" {
+		t.Errorf("of other modules: got %s", got)
 	}
 	used, err = source.Program(".", Target{Arch: "amd64", Cgo: true})
 	if err != nil || len(used.Cgo) > 0 || !slices.Contains(used.Files, "both/x/x.h") {
 		t.Errorf("with cgo: got %+v, %v", used, err)
+	}
+}
+
+func TestNamesCgo(t *testing.T) {
+	for text, want := range map[string]bool{
+		"package p\n\nvar err = errors.New(\"Binary was compiled with 'CGO_ENABLED=0', this is a stub\")\n":   true,
+		"package p\n\nfunc f() error { return fmt.Errorf(`needs cgo`) }\n":                                    true,
+		"package p\n\n// Without cgo it is slower.\n\nimport _ \"runtime/cgo\"\n\nvar name = \"_cgo_init\"\n": false,
+		"package p\n\nfunc f() int { return 1 }\n":                                                            false,
+		"no Go": false,
+	} {
+		if got := NamesCgo(text); got != want {
+			t.Errorf("%v of\n%s", got, text)
+		}
 	}
 }
 

@@ -19,6 +19,10 @@ type Used struct {
 	Files []string
 	// Cgo are the packages in the tree of which files are left out for want of cgo.
 	Cgo []string
+	// OnlyCgo are those of them that have nothing to take the place of these files.
+	OnlyCgo []string
+	// Imports are the packages of other modules, which are not in the tree.
+	Imports []string
 	// Generates says that a package has a go:generate line.
 	Generates bool
 	// Links are paths that stand where a directory was looked for.
@@ -75,7 +79,7 @@ func (t *Tree) used(dirs []string, tests bool, target Target) (Used, error) {
 			}
 		}
 	}
-	for _, list := range []*[]string{&used.Files, &used.Cgo, &used.Links} {
+	for _, list := range []*[]string{&used.Files, &used.Cgo, &used.OnlyCgo, &used.Imports, &used.Links} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
@@ -106,23 +110,6 @@ func (t *Tree) read(dir string, tests bool, target Target, used *Used) []goFile 
 	return files
 }
 
-// cgo notes what a package lacks without cgo, or adds what it needs with it: C may
-// include any file of its module.
-func (t *Tree) cgo(dir string, files []goFile, target Target, used *Used) {
-	hasC := func(file goFile) bool { return file.cgo && !file.test }
-	if target.Cgo {
-		if module, ok := t.Module(dir); ok && slices.ContainsFunc(files, func(file goFile) bool { return file.cgo }) {
-			used.Files = append(used.Files, t.below(module)...)
-		}
-		return
-	}
-	target.Cgo = true
-	with := t.goFiles(dir, target)
-	if slices.ContainsFunc(with, hasC) {
-		used.Cgo = append(used.Cgo, dir)
-	}
-}
-
 // resolve finds the directories that an import path may mean.
 func (t *Tree) resolve(imported string, modules map[string]string, used *Used) []string {
 	var dirs []string
@@ -142,6 +129,10 @@ func (t *Tree) resolve(imported string, modules map[string]string, used *Used) [
 				used.Links = append(used.Links, at)
 			}
 		}
+	}
+	// The standard library has no dot in the first part of its paths.
+	if host, _, _ := strings.Cut(imported, "/"); len(dirs) == 0 && strings.Contains(host, ".") {
+		used.Imports = append(used.Imports, imported)
 	}
 	return dirs
 }
