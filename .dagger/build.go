@@ -12,6 +12,7 @@ import (
 
 	"dagger/slipway/internal/dagger"
 	"dagger/slipway/internal/goerror"
+	"dagger/slipway/internal/modpath"
 )
 
 const (
@@ -71,11 +72,13 @@ func (s *Slipway) Build(
 		WithUser(user+":"+user).
 		WithExposedPort(port).
 		WithEntrypoint([]string{"/" + name}).
-		WithLabel("org.opencontainers.image.title", name).
+		WithLabel(titleLabel, name).
 		WithLabel(versionLabel, st.version).
 		WithLabel(revisionLabel, st.revision)
-	if url := s.sourceURL(ctx); url != "" {
-		ctr = ctr.WithLabel("org.opencontainers.image.source", url)
+	if url, err := s.sourceURL(ctx); err != nil {
+		return nil, err
+	} else if url != "" {
+		ctr = ctr.WithLabel(sourceLabel, url)
 	}
 	n, _, err := s.smokeYAML(ctx)
 	if err != nil {
@@ -221,17 +224,14 @@ func (s *Slipway) goCause(ctx context.Context, err error, code code) error {
 	return err
 }
 
-// sourceURL is where the module's path says that its source lives, "" when the
-// path names no host.
-func (s *Slipway) sourceURL(ctx context.Context) string {
-	module, err := s.modulePath(ctx)
+// sourceURL is where the module's path says that its repository is, "" when the path names no host.
+func (s *Slipway) sourceURL(ctx context.Context) (string, error) {
+	path, err := s.modulePath(ctx)
 	if err != nil {
-		return ""
+		return "", err
 	}
-	if host, _, _ := strings.Cut(module, "/"); strings.Contains(host, ".") {
-		return "https://" + module
-	}
-	return ""
+	dir, err := s.module(ctx)
+	return modpath.Repository(path, dir), err
 }
 
 // execCause replaces Dagger's "exit code 1" by what the command itself wrote.

@@ -2,16 +2,20 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// The labels by which an image says what it was made from.
+// The labels by which an image says what it was made from, and its index, as annotations.
 const (
-	versionLabel  = "org.opencontainers.image.version"
-	revisionLabel = "org.opencontainers.image.revision"
+	labelPrefix   = "org.opencontainers.image."
+	titleLabel    = labelPrefix + "title"
+	versionLabel  = labelPrefix + "version"
+	revisionLabel = labelPrefix + "revision"
+	sourceLabel   = labelPrefix + "source"
 )
 
 // labelsLimit bounds the time for which a registry is asked.
@@ -23,6 +27,17 @@ func (s *Slipway) byDigest(image string) (name.Digest, error) {
 		return name.NewDigest(image, name.Insecure)
 	}
 	return name.NewDigest(image)
+}
+
+// annotations are those labels of an image that its index has, too.
+func annotations(labels map[string]string) map[string]string {
+	of := map[string]string{}
+	for name, value := range labels {
+		if strings.HasPrefix(name, labelPrefix) {
+			of[name] = value
+		}
+	}
+	return of
 }
 
 // described is what an image says of itself. The source says nothing of an image that it

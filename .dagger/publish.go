@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -171,6 +172,7 @@ func dialThrough(ctx context.Context, service *dagger.Service) (*http.Transport,
 // index builds all platforms and returns them as one index, with its digest.
 func (s *Slipway) index(ctx context.Context) (v1.ImageIndex, v1.Hash, error) {
 	addenda := make([]mutate.IndexAddendum, len(platforms))
+	told := make([]map[string]string, len(platforms))
 	var builds errgroup.Group
 	for i, platform := range platforms {
 		builds.Go(func() error {
@@ -182,6 +184,11 @@ func (s *Slipway) index(ctx context.Context) (v1.ImageIndex, v1.Hash, error) {
 			if err != nil {
 				return err
 			}
+			config, err := img.ConfigFile()
+			if err != nil {
+				return err
+			}
+			told[i] = annotations(config.Config.Labels)
 			p, err := v1.ParsePlatform(string(platform))
 			addenda[i] = mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: p}}
 			return err
@@ -191,6 +198,8 @@ func (s *Slipway) index(ctx context.Context) (v1.ImageIndex, v1.Hash, error) {
 		return nil, v1.Hash{}, err
 	}
 	index := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), addenda...)
+	// Of an index, registries show nothing but these. They are the same for all platforms.
+	index = mutate.Annotations(index, told[0]).(v1.ImageIndex)
 	digest, err := index.Digest()
 	return index, digest, err
 }
@@ -224,7 +233,8 @@ func image(ctx context.Context, ctr *dagger.Container) (v1.Image, error) {
 		return nil, err
 	}
 	config = config.DeepCopy()
-	config.History = nil
+	// One entry for each layer, without a time: what builds on the image compares their numbers.
+	config.History = slices.Repeat([]v1.History{{CreatedBy: "slipway build"}}, len(config.RootFS.DiffIDs))
 	img, err = mutate.ConfigFile(img, config)
 	if err != nil {
 		return nil, err
