@@ -4,36 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"dagger/slipway/internal/dagger"
 	"dagger/slipway/internal/goerror"
+	"dagger/slipway/internal/linkvars"
 	"dagger/slipway/internal/modpath"
+	"dagger/slipway/internal/platform"
 )
-
-const (
-	// user is distroless' "nonroot": Kubernetes' runAsNonRoot wants a number.
-	user   = "65532"
-	caFile = "/etc/ssl/certs/ca-certificates.crt"
-
-	home = "/home/nonroot"
-
-	passwd = "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:" + user + ":" + user + ":nonroot:" + home + ":/sbin/nologin\n"
-	group  = "root:x:0:\nnonroot:x:" + user + ":\n"
-)
-
-// platforms are those that publish makes.
-var platforms = []dagger.Platform{"linux/amd64", "linux/arm64"}
 
 // Build the service's container image.
 //
-// It is made from nothing: the static binary with time zones, CA roots, a passwd and
-// group with user 65532, its home, /tmp, the port and the OCI labels. The revision it is stamped with is the
-// commit that is checked out; edits since then do not show in it.
+// It is made from nothing, or from --base: the static binary with time zones, CA roots, a passwd and
+// group with user 65532, its home, /tmp, the port and the OCI labels. It says of no time when it was made, which
+// the source does not tell. The revision it is stamped with is the commit that is checked out; edits since then
+// do not show in it.
 //
 // A source that does not compile ends in the compiler's lines; a package that
 // is no main names the main packages there are.
@@ -41,12 +31,17 @@ var platforms = []dagger.Platform{"linux/amd64", "linux/arm64"}
 //	dagger call build export --path hello.tar && docker load -i hello.tar
 func (s *Slipway) Build(
 	ctx context.Context,
-	// Platform to build for: linux/amd64 or linux/arm64. Default: the engine's own.
+	// Platform to build for: linux/386, linux/amd64, linux/arm/v6, linux/arm/v7, linux/arm64, linux/ppc64le,
+	// linux/riscv64 or linux/s390x. Default: the engine's own.
 	//
 	// +optional
 	platform dagger.Platform,
 ) (*dagger.Container, error) {
-	bin, st, err := s.compile(ctx, platform)
+	p, err := s.supported(ctx, platform)
+	if err != nil {
+		return nil, err
+	}
+	bin, st, err := s.compile(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -58,16 +53,11 @@ func (s *Slipway) Build(
 	if err != nil {
 		return nil, err
 	}
-	ctr := dag.Container(dagger.ContainerOpts{Platform: platform}).
-		// Straight from the image, not from a container that ran: the engine may
-		// add an organisation's own CAs to the latter, and they are not ours to ship.
-		WithFile(caFile, dag.Container().From(s.GoImage).File(caFile)).
-		WithNewFile("/etc/passwd", passwd).
-		WithNewFile("/etc/group", group).
-		WithDirectory("/", dag.Directory().
-			WithNewDirectory("tmp", dagger.DirectoryWithNewDirectoryOpts{Permissions: 0o777 | int(fs.ModeSticky)})).
-		WithDirectory(home, dag.Directory(), dagger.ContainerWithDirectoryOpts{Owner: user + ":" + user}).
-		WithEnvVariable("HOME", home).
+	ctr, err := s.foundation(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	ctr = ctr.
 		WithFile("/"+name, bin, dagger.ContainerWithFileOpts{Permissions: 0o555}).
 		WithUser(user+":"+user).
 		WithExposedPort(port).
@@ -92,12 +82,17 @@ func (s *Slipway) Build(
 //	dagger call binary --platform linux/arm64 export --path hello
 func (s *Slipway) Binary(
 	ctx context.Context,
-	// Platform to build for: linux/amd64 or linux/arm64. Default: the engine's own.
+	// Platform to build for: linux/386, linux/amd64, linux/arm/v6, linux/arm/v7, linux/arm64, linux/ppc64le,
+	// linux/riscv64 or linux/s390x. Default: the engine's own.
 	//
 	// +optional
 	platform dagger.Platform,
 ) (*dagger.File, error) {
-	bin, _, err := s.compile(ctx, platform)
+	p, err := s.supported(ctx, platform)
+	if err != nil {
+		return nil, err
+	}
+	bin, _, err := s.compile(ctx, p)
 	return bin, err
 }
 
@@ -114,22 +109,13 @@ func (s *Slipway) Serve(ctx context.Context) (*dagger.Service, error) {
 	return ctr.AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true}), nil
 }
 
-func supported(ctx context.Context, platform dagger.Platform) (dagger.Platform, error) {
-	if platform == "" {
-		return dag.DefaultPlatform(ctx)
-	}
-	if slices.Contains(platforms, platform) {
-		return platform, nil
-	}
-	return "", fmt.Errorf("platform %q is not supported: use linux/amd64 or linux/arm64", platform)
-}
-
 // caches are Go's two caches for one purpose. What goes wrong in the containers of
 // one purpose cannot write where another reads.
 type caches string
 
 const (
 	buildCaches  caches = "build"   // of the programs that are published
+	cgoCaches    caches = "cgo"     // of those for which C is compiled, which asks for more than go does
 	testCaches   caches = "test"    // of test programs, for which C is compiled too
 	lintCaches   caches = "lint"    // golangci-lint obeys the source's configuration
 	helperCaches caches = "helpers" // of our own programs; no source is compiled with them
@@ -156,26 +142,30 @@ func (s *Slipway) workspace(ctx context.Context, c caches, code code) (*dagger.C
 	if err != nil {
 		return nil, err
 	}
+	ctr, err := s.modules(ctx, c, code)
+	if err != nil {
+		return nil, err
+	}
+	return ctr.WithMountedDirectory("/src", files), nil
+}
+
+// modules is the toolchain with all that the code's modules need, and without the code,
+// unless its dependencies are in it.
+func (s *Slipway) modules(ctx context.Context, c caches, code code) (*dagger.Container, error) {
 	ctr := s.golang(c).WithWorkdir(path.Join("/src", code.dir))
 	if code.vendored {
-		return ctr.WithEnvVariable("GOFLAGS", "-buildvcs=false -mod=vendor").WithMountedDirectory("/src", files), nil
+		files, err := code.files(ctx, code.used.Files)
+		return ctr.WithEnvVariable("GOFLAGS", "-buildvcs=false -mod=vendor").WithMountedDirectory("/src", files), err
 	}
 	modules, err := code.files(ctx, code.modules)
 	if err != nil {
 		return nil, err
 	}
-	return ctr.
-		WithMountedDirectory("/src", modules).
-		WithExec([]string{"go", "mod", "download"}).
-		WithMountedDirectory("/src", files), nil
+	return ctr.WithMountedDirectory("/src", modules).WithExec([]string{"go", "mod", "download"}), nil
 }
 
 // compile returns the package's executable and what it is stamped with.
-func (s *Slipway) compile(ctx context.Context, platform dagger.Platform) (*dagger.File, stamp, error) {
-	platform, err := supported(ctx, platform)
-	if err != nil {
-		return nil, stamp{}, err
-	}
+func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.File, stamp, error) {
 	pkg, err := s.mainPackage(ctx)
 	if err != nil {
 		return nil, stamp{}, err
@@ -184,37 +174,67 @@ func (s *Slipway) compile(ctx context.Context, platform dagger.Platform) (*dagge
 	if err != nil {
 		return nil, stamp{}, err
 	}
-	target := s.buildsFor(platform)
-	code, err := s.program(ctx, pkg, target)
+	code, err := s.program(ctx, pkg, s.buildsFor(p))
 	if err != nil {
 		return nil, stamp{}, err
 	}
-	workspace, err := s.workspace(ctx, buildCaches, code)
+	if len(code.used.OnlyCgo) > 0 && s.Cgo == nil {
+		return nil, stamp{}, onlyWithCgo(s.choice(code.used.OnlyCgo))
+	}
+	ldflags, err := linkvars.Flags(s.LinkVars, st.version, st.revision)
 	if err != nil {
 		return nil, stamp{}, err
 	}
-	out := workspace.
-		WithEnvVariable("CGO_ENABLED", "0").
-		WithEnvVariable("GOOS", "linux").
-		WithEnvVariable("GOARCH", target.Arch).
+	ldflags = "-s -w" + ldflags
+	use := buildCaches
+	if s.withCgo() {
+		use = cgoCaches
+		ldflags += " -linkmode external -extldflags -static"
+	}
+	workspace, err := s.workspace(ctx, use, code)
+	if err != nil {
+		return nil, stamp{}, err
+	}
+	out := s.forPlatform(workspace, p).
 		WithDirectory("/out", dag.Directory()).
 		WithExec([]string{
-			"go", "build", "-trimpath",
-			"-tags", strings.Join(append(slices.Clone(s.Tags), "timetzdata"), ","),
-			"-ldflags", "-s -w -X main.version=" + st.version + " -X main.revision=" + st.revision,
-			"-o", "/out/", code.patterns[0],
+			"go", "build", "-trimpath", "-tags", strings.Join(append(slices.Clone(s.buildTags()), "timetzdata"), ","),
+			"-ldflags", ldflags, "-o", "/out/", code.patterns[0],
 		}).
 		Directory("/out")
-	names, err := out.Entries(ctx)
-	if err != nil {
-		return nil, stamp{}, s.goCause(ctx, execCause(err), code)
+
+	// Beside the build, which this is not to keep waiting.
+	var c foreign
+	var looking errgroup.Group
+	if s.Cgo == nil {
+		looking.Go(func() error {
+			modules, err := s.modules(ctx, use, code)
+			if err == nil {
+				c, err = s.foreignCgo(ctx, modules, code.used.Imports, p)
+			}
+			return err
+		})
 	}
-	return out.File(names[0]), st, nil
+	names, err := out.Entries(ctx)
+	looked := looking.Wait()
+	switch {
+	case err != nil:
+		return nil, stamp{}, s.goCause(ctx, execCause(err), code, c.names)
+	case looked != nil:
+		return nil, stamp{}, looked
+	case len(c.only) > 0:
+		return nil, stamp{}, onlyWithCgo(strings.Join(c.only, ", "))
+	}
+	program := out.File(names[0])
+	if s.withCgo() {
+		err = checkStatic(ctx, program)
+	}
+	return program, st, err
 }
 
 // goCause adds to what go said what to do about it.
-func (s *Slipway) goCause(ctx context.Context, err error, code code) error {
-	known := goerror.Code{Cgo: code.used.Cgo, Generates: code.used.Generates}
+func (s *Slipway) goCause(ctx context.Context, err error, code code, foreignC map[string]string) error {
+	known := goerror.Code{Cgo: code.used.Cgo, ForeignCgo: foreignC, Generates: code.used.Generates}
 	if module, err := s.modulePath(ctx); err == nil {
 		known.Module = module
 	}

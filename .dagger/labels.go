@@ -16,6 +16,7 @@ const (
 	versionLabel  = labelPrefix + "version"
 	revisionLabel = labelPrefix + "revision"
 	sourceLabel   = labelPrefix + "source"
+	baseLabel     = labelPrefix + "base.name"
 )
 
 // labelsLimit bounds the time for which a registry is asked.

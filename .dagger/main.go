@@ -24,6 +24,8 @@ import (
 
 	"dagger/slipway/internal/attest"
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/linkvars"
+	"dagger/slipway/internal/platform"
 )
 
 // Slipway builds, tests, publishes and deploys one Go web service.
@@ -43,6 +45,14 @@ type Slipway struct {
 	Version string
 	// +private
 	Tags []string
+	// +private
+	LinkVars []string
+	// +private
+	Cgo *bool
+	// +private
+	Platforms []string
+	// +private
+	Base string
 	// +private
 	Secrets *dagger.Secret
 
@@ -138,6 +148,24 @@ func New(ctx context.Context, args struct {
 	//
 	// +default=["nomsgpack"]
 	Tags []string
+	// Source: variables set at link time, importpath.Name=value, commas between:
+	// example.com/app/build.Version={version}. {revision} is the other placeholder.
+	//
+	// +optional
+	LinkVars []string
+	// Source: compile C (import "C") too, statically, for the engine's own platform.
+	// --cgo=false lets pass what is refused for want of it.
+	//
+	// +optional
+	Cgo *bool
+	// Image: platforms it is made for, commas between: linux/amd64,linux/arm/v7.
+	//
+	// +default=["linux/amd64", "linux/arm64"]
+	Platforms []string
+	// Image: one to put the program onto in place of nothing, by tag or digest.
+	//
+	// +optional
+	Base string
 	// Source: values of smoke.yaml's secrets, lines NAME=value: file:.env.test.
 	//
 	// +optional
@@ -267,6 +295,20 @@ func New(ctx context.Context, args struct {
 	}); err != nil {
 		return nil, err
 	}
+	if args.Base != "" {
+		if err := checkImages(map[string]string{"base": args.Base}); err != nil {
+			return nil, err
+		}
+	}
+	platforms, err := platform.ParseAll(args.Platforms)
+	if err != nil {
+		return nil, fmt.Errorf("--platforms: %w", err)
+	}
+	for _, assignment := range args.LinkVars {
+		if err := linkvars.Check(assignment); err != nil {
+			return nil, err
+		}
+	}
 	pkg := args.Package
 	if pkg != "" {
 		if pkg = path.Clean(pkg); !fs.ValidPath(pkg) || strings.Contains(pkg, "...") {
@@ -313,6 +355,11 @@ func New(ctx context.Context, args struct {
 		Version: args.Version,
 		Tags:    args.Tags,
 		Secrets: args.Secrets,
+
+		LinkVars:  args.LinkVars,
+		Cgo:       args.Cgo,
+		Platforms: platforms,
+		Base:      args.Base,
 
 		ManifestsDir: args.Manifests,
 		Overlay:      args.Overlay,

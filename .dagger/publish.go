@@ -28,7 +28,7 @@ import (
 
 // Publish the image to the repository and return its address by digest.
 //
-// What is pushed is one index for linux/amd64 and linux/arm64; what is returned is
+// What is pushed is one index for all of --platforms; what is returned is
 // repository@sha256:….
 //
 // The image carries no time and nothing of the machine: the same source with
@@ -171,12 +171,16 @@ func dialThrough(ctx context.Context, service *dagger.Service) (*http.Transport,
 
 // index builds all platforms and returns them as one index, with its digest.
 func (s *Slipway) index(ctx context.Context) (v1.ImageIndex, v1.Hash, error) {
+	platforms, err := s.allSupported(ctx)
+	if err != nil {
+		return nil, v1.Hash{}, err
+	}
 	addenda := make([]mutate.IndexAddendum, len(platforms))
 	told := make([]map[string]string, len(platforms))
 	var builds errgroup.Group
 	for i, platform := range platforms {
 		builds.Go(func() error {
-			ctr, err := s.Build(ctx, platform)
+			ctr, err := s.Build(ctx, dagger.Platform(platform.Name))
 			if err != nil {
 				return err
 			}
@@ -189,7 +193,7 @@ func (s *Slipway) index(ctx context.Context) (v1.ImageIndex, v1.Hash, error) {
 				return err
 			}
 			told[i] = annotations(config.Config.Labels)
-			p, err := v1.ParsePlatform(string(platform))
+			p, err := v1.ParsePlatform(platform.Name)
 			addenda[i] = mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: p}}
 			return err
 		})

@@ -5,10 +5,8 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
-	"path"
 	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -82,14 +80,17 @@ func (s *Slipway) parameters(ctx context.Context) (attest.Parameters, error) {
 	if err != nil {
 		return attest.Parameters{}, err
 	}
-	source, err := s.repositoryURL(ctx)
-	p := attest.Parameters{
-		Source: source, Revision: st.revision, Package: pkg, Tags: slices.Clone(s.Tags), Version: st.version, Port: port, GoImage: golang,
+	base := ""
+	if s.Base != "" {
+		if base, err = dag.Container().From(s.Base).ImageRef(ctx); err != nil {
+			return attest.Parameters{}, err
+		}
 	}
-	for _, platform := range platforms {
-		p.Platforms = append(p.Platforms, string(platform))
-	}
-	return p, err
+	source, err := s.sourceURL(ctx)
+	return attest.Parameters{
+		Source: source, Revision: st.revision, Package: pkg, Tags: slices.Clone(s.Tags), LinkVars: s.LinkVars, Cgo: s.withCgo(),
+		Platforms: s.Platforms, Version: st.version, Port: port, GoImage: golang, Base: base,
+	}, err
 }
 
 // traceable refuses a source of which no provenance could say the truth.
@@ -99,27 +100,6 @@ func traceable(st stamp) error {
 			"publish from a git checkout (no worktree or submodule), or leave out --sign-key and --attach")
 	}
 	return nil
-}
-
-// repositoryURL is where the module's path says that the source's repository is, "" when it
-// names no host. The module may be a directory of it.
-func (s *Slipway) repositoryURL(ctx context.Context) (string, error) {
-	module, err := s.module(ctx)
-	if err != nil {
-		return "", err
-	}
-	name, err := s.modulePath(ctx)
-	if err != nil {
-		return "", err
-	}
-	name = majorVersion.ReplaceAllString(name, "")
-	if host, _, _ := strings.Cut(name, "/"); !strings.Contains(host, ".") {
-		return "", nil
-	}
-	if module != "." {
-		name = strings.TrimSuffix(name, "/"+majorVersion.ReplaceAllString(module, ""))
-	}
-	return "https://" + path.Clean(name), nil
 }
 
 // artifacts are what is to be attached to an index, in this order: who sees the signature

@@ -72,12 +72,6 @@ func export(ctx context.Context, from *dagger.Directory, include []string) (stri
 	return dir, err
 }
 
-// buildsFor is what the service's programs are built for.
-func (s *Slipway) buildsFor(platform dagger.Platform) gosource.Target {
-	_, arch, _ := strings.Cut(string(platform), "/")
-	return gosource.Target{Arch: arch, Tags: s.Tags}
-}
-
 // mainPackage is the directory of the service's main package, relative to the source:
 // the one given, or the only one there is.
 func (s *Slipway) mainPackage(ctx context.Context) (string, error) {
@@ -85,11 +79,13 @@ func (s *Slipway) mainPackage(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	platform, err := dag.DefaultPlatform(ctx)
+	p, err := s.supported(ctx, "")
 	if err != nil {
 		return "", err
 	}
-	target := s.buildsFor(platform)
+	target := s.buildsFor(p)
+	// One that has only files with C is a main package, too; what to do about it, compile says.
+	target.Cgo = true
 	mains := tree.Mains(s.Dir, target)
 	if s.Package == "" {
 		switch len(mains) {
@@ -209,11 +205,11 @@ func (s *Slipway) packages(ctx context.Context) (code, error) {
 	if err != nil {
 		return code{}, err
 	}
-	platform, err := dag.DefaultPlatform(ctx)
+	p, err := s.supported(ctx, "")
 	if err != nil {
 		return code{}, err
 	}
-	target := s.buildsFor(platform)
+	target := s.buildsFor(p)
 	target.Cgo = true
 	dir, modules := s.Dir, tree.Workspace(s.Dir)
 	if _, ok := tree.Module(path.Join(s.Dir, s.Package)); ok || len(modules) == 0 {

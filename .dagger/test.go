@@ -65,7 +65,7 @@ func (s *Slipway) Unit(ctx context.Context) (string, error) {
 		}, code.patterns)...)
 	report, err := compiled.Stdout(ctx)
 	if err != nil {
-		return "", s.goCause(ctx, notCompiled(err), code)
+		return "", s.goCause(ctx, notCompiled(err), code, nil)
 	}
 	home := dag.Directory().WithNewDirectory("tmp", dagger.DirectoryWithNewDirectoryOpts{Permissions: 0o700})
 	owned := dagger.ContainerWithMountedDirectoryOpts{Owner: user + ":" + user}

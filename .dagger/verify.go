@@ -12,6 +12,8 @@ import (
 
 	"dagger/slipway/internal/attest"
 	"dagger/slipway/internal/compare"
+	"dagger/slipway/internal/linkvars"
+	"dagger/slipway/internal/platform"
 	"dagger/slipway/internal/referrers"
 )
 
@@ -23,7 +25,8 @@ import (
 // So it proves of anybody's image that it is what the commit makes, without believing anybody.
 //
 // With --verify-key, the signature is verified first, as deploy does. The Go image of the
-// provenance is used only if it is one of the repository of --go-image.
+// provenance is used only if it is one of the repository of --go-image, and so is its base,
+// of the repository of --base.
 //
 //	git clone https://github.com/acme/hello && cd hello && git checkout COMMIT
 //	dagger call verify --image ghcr.io/acme/hello@sha256:…
@@ -120,9 +123,13 @@ func (s *Slipway) rebuilding(ctx context.Context, built attest.Parameters) (*Sli
 	if err := built.Check(); err != nil {
 		return nil, err
 	}
-	for i, platform := range platforms {
-		if len(built.Platforms) != len(platforms) || built.Platforms[i] != string(platform) {
-			return nil, fmt.Errorf("it was built for %q, which is not what this Slipway builds for", built.Platforms)
+	platforms, err := platform.ParseAll(built.Platforms)
+	if err != nil || !slices.Equal(platforms, built.Platforms) {
+		return nil, fmt.Errorf("it was built for %.200q, which is not what this Slipway builds for", built.Platforms)
+	}
+	for _, assignment := range built.LinkVars {
+		if err := linkvars.Check(assignment); err != nil {
+			return nil, err
 		}
 	}
 	ours, err := dag.Container().From(s.GoImage).ImageRef(ctx)
@@ -134,11 +141,34 @@ func (s *Slipway) rebuilding(ctx context.Context, built attest.Parameters) (*Sli
 		return nil, fmt.Errorf("it was built with %.200q, which is not of the repository of --go-image, %s: "+
 			"if you trust that image, give it as --go-image", built.GoImage, known)
 	}
+	if err := s.sameBase(ctx, built.Base); err != nil {
+		return nil, err
+	}
 	again := *s
 	again.Dir, again.Package = ".", "./"+built.Package
 	again.Tags, again.Version, again.Port, again.GoImage = built.Tags, built.Version, built.Port, built.GoImage
+	again.LinkVars, again.Cgo, again.Platforms, again.Base = built.LinkVars, &built.Cgo, platforms, built.Base
 	if _, err := again.mainPackage(ctx); err != nil {
 		return nil, errors.New("the source here has no main package " + again.Package + ": give --source the root of the repository")
 	}
 	return &again, nil
+}
+
+// sameBase refuses a base that whoever verifies has not named: what is in it is in the image.
+func (s *Slipway) sameBase(ctx context.Context, base string) error {
+	if base == "" {
+		return nil
+	}
+	known := ""
+	if s.Base != "" {
+		ours, err := dag.Container().From(s.Base).ImageRef(ctx)
+		if err != nil {
+			return err
+		}
+		known, _, _, _ = parts(ours)
+	}
+	if repository, _, digest, ok := parts(base); !ok || digest == "" || repository != known {
+		return fmt.Errorf("it was built on the image %.200q: if you trust that, give it as --base before the function's name", base)
+	}
+	return nil
 }

@@ -30,7 +30,7 @@ const (
 
 // Look for known vulnerabilities in the code that the service calls.
 //
-// Runs govulncheck on the package, for linux/amd64 and linux/arm64, with the build's tags.
+// Runs govulncheck on the package, for each of --platforms, with the build's tags.
 // A vulnerability in code that the service can reach is an error, with the way that
 // leads there and the version that mends it. One in code that it cannot reach is named and
 // passes. The Go toolchain's own library is looked at, too: it is that of the Go image.
@@ -73,9 +73,12 @@ func (s *Slipway) Vulnerabilities(
 		database = "file://" + databaseDirectory
 	}
 	var report strings.Builder
-	for _, platform := range platforms {
-		target := s.buildsFor(platform)
-		code, err := s.program(ctx, pkg, target)
+	platforms, err := s.allSupported(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range platforms {
+		code, err := s.program(ctx, pkg, s.buildsFor(p))
 		if err != nil {
 			return "", err
 		}
@@ -83,26 +86,23 @@ func (s *Slipway) Vulnerabilities(
 		if err != nil {
 			return "", err
 		}
-		workspace = workspace.
+		workspace = s.forPlatform(workspace, p).
 			WithMountedFile("/usr/local/bin/govulncheck", scanner).
-			WithEnvVariable("CGO_ENABLED", "0").
-			WithEnvVariable("GOOS", "linux").
-			WithEnvVariable("GOARCH", target.Arch).
 			WithEnvVariable("SLIPWAY_CALL", rand.Text())
 		if databaseDir != nil {
 			workspace = workspace.WithMountedDirectory(databaseDirectory, databaseDir)
 		}
 		out, err := s.shown(workspace,
 			// Its JSON and SARIF forms end with status 0 whatever they find.
-			"govulncheck", "-format=text", "-show=version,verbose", "-db="+database, "-tags="+strings.Join(s.Tags, ","), code.patterns[0]).
+			"govulncheck", "-format=text", "-show=version,verbose", "-db="+database, "-tags="+strings.Join(s.buildTags(), ","), code.patterns[0]).
 			Stdout(ctx)
 		if err != nil {
-			return "", vulnerable(err, platform, database)
+			return "", vulnerable(err, p.Name, database)
 		}
 		if err := recent(databaseDate(out)); err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&report, "%s\n%s\n", platform, out)
+		fmt.Fprintf(&report, "%s\n%s\n", p.Name, out)
 	}
 	return report.String(), nil
 }
@@ -162,7 +162,7 @@ func recent(modified time.Time) error {
 }
 
 // vulnerable tells what was found from what could not be looked for.
-func vulnerable(err error, platform dagger.Platform, database string) error {
+func vulnerable(err error, platform, database string) error {
 	var exec *dagger.ExecError
 	if !errors.As(err, &exec) {
 		return err

@@ -19,10 +19,13 @@ type Parameters struct {
 	Revision  string   `json:"revision"`         // full hash of the commit
 	Package   string   `json:"package"`          // directory of the main package
 	Tags      []string `json:"tags"`             // Go build tags
+	LinkVars  []string `json:"linkVars,omitempty"`
+	Cgo       bool     `json:"cgo,omitempty"` // C is compiled, too
 	Platforms []string `json:"platforms"`
 	Version   string   `json:"version"` // as it is stamped
 	Port      int      `json:"port"`
-	GoImage   string   `json:"goImage"` // with its digest
+	GoImage   string   `json:"goImage"`        // with its digest
+	Base      string   `json:"base,omitempty"` // image that the program is put onto, with its digest
 }
 
 type provenance struct {
@@ -60,8 +63,13 @@ func Built(p Parameters, goVersion string) any {
 	}
 	repository, digest, _ := strings.Cut(p.GoImage, "@")
 	golang := dependency{Name: "go", URI: imageURL(repository, digest), Digest: Image("", digest).Digest}
+	dependencies := []dependency{source, golang}
+	if p.Base != "" {
+		repository, digest, _ := strings.Cut(p.Base, "@")
+		dependencies = append(dependencies, dependency{Name: "base", URI: imageURL(repository, digest), Digest: Image("", digest).Digest})
+	}
 	return provenance{
-		buildDefinition{BuildType, p, []dependency{source, golang}},
+		buildDefinition{BuildType, p, dependencies},
 		runDetails{builder{builderID, map[string]string{"go": goVersion}}},
 	}
 }
