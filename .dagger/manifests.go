@@ -97,8 +97,8 @@ func (s *Slipway) toRender(image string) (*rendering, error) {
 	return &rendering{Dir: manifestsPath, Overlay: s.Overlay, ImageName: s.ImageName}, nil
 }
 
-var errNoManifests = errors.New("there are no manifests: the source needs manifests/base/kustomization.yaml, " +
-	"or else YAML files in manifests/base or in manifests; --manifests gives another directory")
+var errNoManifests = errors.New("there are no manifests: dagger -y call init writes them; or give manifests/base/kustomization.yaml, " +
+	"YAML files in manifests/base or in manifests, or another directory with --manifests")
 
 // manifests is the directory with base and overlays.
 func (s *Slipway) manifests(ctx context.Context) (*dagger.Directory, error) {

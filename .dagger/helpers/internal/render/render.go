@@ -40,8 +40,8 @@ type Output struct {
 }
 
 var (
-	ErrNoManifests = errors.New("there are no manifests: the source needs manifests/base/kustomization.yaml, " +
-		"or else YAML files in manifests/base or in manifests; --manifests gives another directory")
+	ErrNoManifests = errors.New("there are no manifests: dagger -y call init writes them; or give manifests/base/kustomization.yaml, " +
+		"YAML files in manifests/base or in manifests, or another directory with --manifests")
 	ErrNoOverlay = errors.New("there is no overlay")
 )
 
