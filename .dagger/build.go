@@ -22,8 +22,8 @@ import (
 //
 // It is made from nothing, or from --base: the static binary with time zones, CA roots, a passwd and
 // group with user 65532, its home, /tmp, the port and the OCI labels. It says of no time when it was made, which
-// the source does not tell. The revision it is stamped with is the commit that is checked out; edits since then
-// do not show in it.
+// the source does not tell. The revision it is stamped with is the commit that is checked out; it ends in -dirty if
+// a file that the image is made of is not as it is there.
 //
 // A source that does not compile ends in the compiler's lines; a package that
 // is no main names the main packages there are.

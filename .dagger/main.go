@@ -36,6 +36,10 @@ type Slipway struct {
 	// +private
 	Source *dagger.Directory
 	// +private
+	Git *dagger.Directory // has the source's .git
+	// +private
+	GitDir *dagger.Directory // in its place
+	// +private
 	Dir string // where in the source the caller stands
 	// +private
 	Package string
@@ -130,8 +134,14 @@ func New(ctx context.Context, args struct {
 	// Source: root of a Go module or go.work. Default: your repository.
 	//
 	// +optional
-	// +ignore=["**/node_modules", "*/.git", "*/**/.git", ".git/[^Hpr]*", ".git/H[^E]*", ".git/p[^a]*", ".git/r[^e]*", ".git/re[^f]*", ".git/refs/[^ht]*"]
+	// +ignore=["**/node_modules", "*/.git", "*/**/.git", ".git/[^Hipr]*", ".git/H[^E]*", ".git/i[^n]*", ".git/in[^d]*", ".git/p[^a]*", ".git/r[^e]*", ".git/re[^f]*", ".git/refs/[^ht]*"]
 	Source *dagger.Directory
+	// Source: .git of the repository where the source's is a file, as in a worktree:
+	// "$(git rev-parse --git-common-dir)".
+	//
+	// +optional
+	// +ignore=["[^Hiprw]*", "H[^E]*", "i[^n]*", "in[^d]*", "p[^a]*", "r[^e]*", "re[^f]*", "refs/[^ht]*", "w[^o]*", "worktrees/*/[^Hir]*"]
+	GitDir *dagger.Directory
 	// Source: directory of the main package. Default: the only one.
 	//
 	// +optional
@@ -316,7 +326,7 @@ func New(ctx context.Context, args struct {
 		}
 		pkg = "./" + pkg
 	}
-	source, dir, err := loadSource(ctx, args.Workspace, args.Source)
+	source, err := loadSource(ctx, args.Workspace, args.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -348,8 +358,10 @@ func New(ctx context.Context, args struct {
 		}
 	}
 	return &Slipway{
-		Source:  source,
-		Dir:     dir,
+		Source:  source.files,
+		Git:     source.git,
+		GitDir:  args.GitDir,
+		Dir:     source.dir,
 		Package: pkg,
 		Port:    args.Port,
 		Version: args.Version,

@@ -17,18 +17,37 @@ import (
 	"dagger/slipway/internal/gosource"
 )
 
-// loadSource returns the source, and where in it the caller stands: the directory
-// given, or else the whole workspace that the caller's directory is in, since a module
-// may need others beside it.
-func loadSource(ctx context.Context, workspace *dagger.Workspace, given *dagger.Directory) (*dagger.Directory, string, error) {
+// source is what New finds of it.
+type source struct {
+	files *dagger.Directory
+	git   *dagger.Directory // has its .git
+	dir   string            // where in the source the caller stands
+}
+
+// loadSource returns the directory given, or else the whole workspace that the caller's
+// directory is in, since a module may need others beside it. There .git is apart: that git
+// touches its index makes nothing new of the files.
+func loadSource(ctx context.Context, workspace *dagger.Workspace, given *dagger.Directory) (source, error) {
 	if given != nil {
-		return given, ".", nil
+		return source{given, given, "."}, nil
 	}
 	dir, err := workspace.Path(ctx)
 	if err != nil {
-		return nil, "", err
+		return source{}, err
 	}
-	return workspace.Directory("/", dagger.WorkspaceDirectoryOpts{Exclude: gosource.Ignored}), path.Join(".", dir), nil
+	s := source{
+		files: workspace.Directory("/", dagger.WorkspaceDirectoryOpts{Exclude: append([]string{".git"}, gosource.Ignored...)}),
+		git:   workspace.Directory("/", dagger.WorkspaceDirectoryOpts{Include: []string{".git"}, Exclude: gosource.Ignored}),
+		dir:   path.Join(".", dir),
+	}
+	repository, err := readGit(ctx, s.git, nil)
+	if objects := repository.Objects(); err == nil && len(objects) > 0 {
+		for i, file := range objects {
+			objects[i] = path.Join(".git", file)
+		}
+		s.git = s.git.WithDirectory("/", workspace.Directory("/", dagger.WorkspaceDirectoryOpts{Include: objects}))
+	}
+	return s, err
 }
 
 // trees keeps what was read of a source for as long as one call lasts.
@@ -41,7 +60,7 @@ func (s *Slipway) tree(ctx context.Context) (*gosource.Tree, error) {
 		if err != nil {
 			return nil, err
 		}
-		texts, err := s.export(ctx, gosource.Read)
+		texts, err := export(ctx, s.Source, gosource.Read)
 		if err != nil {
 			return nil, err
 		}
@@ -54,11 +73,7 @@ func (s *Slipway) tree(ctx context.Context) (*gosource.Tree, error) {
 	return tree, err
 }
 
-// export copies files of the source into a new directory of this module's container.
-func (s *Slipway) export(ctx context.Context, include []string) (string, error) {
-	return export(ctx, s.Source, include)
-}
-
+// export copies files of a directory into a new one of this module's container.
 func export(ctx context.Context, from *dagger.Directory, include []string) (string, error) {
 	dir, err := os.MkdirTemp("", "source")
 	if err != nil {
@@ -253,7 +268,7 @@ func (s *Slipway) code(ctx context.Context, tree *gosource.Tree, dir string, pat
 		return c, nil
 	}
 	// Behind a link to a directory there may be anything.
-	links, err := s.export(ctx, patternsOf(used.Links))
+	links, err := export(ctx, s.Source, patternsOf(used.Links))
 	if err != nil {
 		return code{}, err
 	}
@@ -274,17 +289,26 @@ func (c code) files(ctx context.Context, which []string) (*dagger.Directory, err
 	if which == nil {
 		return c.all, nil
 	}
-	dir := fmt.Sprintf("source-%x", sha256.Sum256([]byte(strings.Join(which, "\n"))))
-	// Two platforms are built at once, and one must not read what the other writes.
-	once, _ := exported.LoadOrStore(dir, sync.OnceValue(func() error {
-		_, err := c.all.Filter(dagger.DirectoryFilterOpts{Include: patternsOf(which)}).Export(ctx, dir)
-		return err
-	}))
-	if err := once.(func() error)(); err != nil {
+	dir, err := exportOf(ctx, c.all, which)
+	if err != nil {
 		return nil, err
 	}
 	return dag.CurrentModule().Workdir(dir), nil
 }
+
+// exportOf writes these files of the source alone into a directory of their own, once.
+func exportOf(ctx context.Context, all *dagger.Directory, which []string) (string, error) {
+	dir := fmt.Sprintf("source-%x", sha256.Sum256([]byte(strings.Join(which, "\n"))))
+	// Two platforms are built at once, and one must not read what the other writes.
+	once, _ := exported.LoadOrStore(dir, sync.OnceValue(func() error {
+		_, err := all.Filter(dagger.DirectoryFilterOpts{Include: patternsOf(which)}).Export(ctx, dir)
+		return err
+	}))
+	return dir, once.(func() error)()
+}
+
+// pathElements are the names on the way to a file, and its own.
+func pathElements(file string) []string { return strings.Split(file, "/") }
 
 // patternsOf are patterns that match these paths and no other.
 func patternsOf(paths []string) []string {

@@ -1,11 +1,12 @@
-// Package gitref reads version and revision out of the few files of .git that say them.
+// Package gitref reads version and revision out of the few files of .git that say them,
+// and says whether files are as the commit has them.
 package gitref
 
 import (
 	"cmp"
 	"path"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 )
 
@@ -16,43 +17,102 @@ const Unknown = "unknown"
 type Stamp struct {
 	Version  string // a tag, 0.0.0-<commit>, 0.0.0-unknown, or 0.0.0 outside of git
 	Revision string // full commit hash, or Unknown
+	Doubt    string // why the revision is Unknown, or the version may be another
+}
+
+// Repository is what the files of a .git directory say.
+type Repository struct {
+	files map[string]string // as Wanted names them
+	refs  map[string]string // to hash, or "ref: " and another
+	head  string            // commit that is checked out, "" if it cannot be told
+	at    string            // directory of HEAD and the index: "" or worktrees/NAME/
+
+	elsewhere bool // there are no files, as they are not in the source
 }
 
 var commitHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// Wanted says whether Read needs a file.
+// Wanted says whether a file of .git, by its path in there, is one of those that Open takes.
 func Wanted(file string) bool {
-	return file == ".git" || file == ".git/HEAD" || file == ".git/packed-refs" ||
-		strings.HasPrefix(file, ".git/refs/heads/") || strings.HasPrefix(file, ".git/refs/tags/")
+	if rest, ok := strings.CutPrefix(file, "worktrees/"); ok {
+		_, file, _ = strings.Cut(rest, "/")
+	}
+	return slices.Contains([]string{"HEAD", "index", "packed-refs"}, file) || looseObject.MatchString(file) ||
+		strings.HasPrefix(file, "refs/heads/") || strings.HasPrefix(file, "refs/tags/") || strings.HasPrefix(file, "reftable/")
 }
 
-// Read finds the stamp of the module in a directory. files maps the paths that Wanted
-// names to their texts. A .git that is a file, as in a worktree or a submodule, leads
-// to a place outside: then the revision is unknown, and the version says so.
-func Read(files map[string]string, module string) Stamp {
-	if len(files) == 0 {
-		return Stamp{"0.0.0", Unknown}
+// Worktree is the name by which a repository knows the worktree whose .git is a file with
+// that text; "" for a submodule, which has a repository of its own.
+func Worktree(text string) string {
+	dir := strings.TrimSpace(strings.TrimPrefix(strings.ReplaceAll(text, `\`, "/"), "gitdir:"))
+	if path.Base(path.Dir(dir)) == "worktrees" {
+		return path.Base(dir)
 	}
-	refs := map[string]string{}
-	unpack(files[".git/packed-refs"], refs)
+	return ""
+}
+
+// WorktreeDir is where in .git a worktree of that name has what is its own.
+func WorktreeDir(name string) string {
+	if name == "" {
+		return ""
+	}
+	return "worktrees/" + name
+}
+
+// Open takes the files that Wanted names, for a worktree of that name or, if it is "",
+// for the repository's main one.
+func Open(files map[string]string, worktree string) Repository {
+	r := Repository{files: files, refs: map[string]string{}}
+	if worktree != "" {
+		r.at = WorktreeDir(worktree) + "/"
+	}
+	unpack(files["packed-refs"], r.refs)
 	for file, text := range files {
-		if ref, ok := strings.CutPrefix(file, ".git/refs/"); ok {
-			refs["refs/"+ref] = strings.TrimSpace(text)
+		if strings.HasPrefix(file, "refs/") {
+			r.refs[file] = strings.TrimSpace(text)
 		}
 	}
-	commit := strings.TrimSpace(files[".git/HEAD"])
+	r.refs["HEAD"] = strings.TrimSpace(files[r.at+"HEAD"])
+	for _, dir := range slices.Compact([]string{"", r.at}) {
+		unpackTables(files, dir+"reftable/", r.refs)
+	}
+	r.head = r.refs["HEAD"]
 	// A reference may name another; one that leads in a circle names no commit.
 	for range 5 {
-		ref, symbolic := strings.CutPrefix(commit, "ref: ")
+		ref, symbolic := strings.CutPrefix(r.head, "ref: ")
 		if !symbolic {
 			break
 		}
-		commit = refs[strings.TrimSpace(ref)]
+		r.head = r.refs[strings.TrimSpace(ref)]
 	}
-	if !commitHash.MatchString(commit) {
-		return Stamp{"0.0.0-unknown", Unknown}
+	if !commitHash.MatchString(r.head) {
+		r.head = ""
 	}
-	return Stamp{cmp.Or(version(commit, refs, module), "0.0.0-"+commit[:12]), commit}
+	return r
+}
+
+// Elsewhere is the repository of a source whose .git is a file that leads out of it.
+func Elsewhere() Repository { return Repository{elsewhere: true} }
+
+// Stamp finds the stamp of the module in a directory. rooted says that the repository has
+// a module at its root too, of which the tags without a prefix are then.
+func (r Repository) Stamp(module string, rooted bool) Stamp {
+	switch {
+	case r.elsewhere:
+		return Stamp{"0.0.0-unknown", Unknown, `.git in the source is a file, as in a worktree or a submodule: give --git-dir "$(git rev-parse --git-common-dir)"`}
+	case len(r.files) == 0:
+		return Stamp{"0.0.0", Unknown, "the source has no .git"}
+	case r.files[r.at+"HEAD"] == "":
+		return Stamp{"0.0.0-unknown", Unknown, "its .git has no " + r.at + "HEAD"}
+	case r.head == "":
+		return Stamp{"0.0.0-unknown", Unknown, "nothing is committed yet"}
+	}
+	tag, unread := r.version(module, rooted)
+	stamp := Stamp{Version: cmp.Or(tag, "0.0.0-"+r.head[:12]), Revision: r.head}
+	if tag == "" && unread != "" {
+		stamp.Doubt = "whether the tag " + unread + " is on this commit cannot be told: git pack-refs --all makes it known, or give --version"
+	}
+	return stamp
 }
 
 // unpack reads packed-refs; an annotated tag is the commit it points at (the "^" line
@@ -71,82 +131,53 @@ func unpack(text string, refs map[string]string) {
 
 var majorDir = regexp.MustCompile(`(^|/)v[0-9]+$`)
 
-// version is the best tag of a commit: one with the prefix that Go gives to a module in
-// a sub-directory, as in web/v1.2.3, or else one of the whole repository. Another
-// module's tag is none. Versions go before other words.
-func version(commit string, refs map[string]string, module string) string {
-	prefix := majorDir.ReplaceAllString(module, "")
-	if prefix == "." || prefix == "" {
-		prefix = ""
-	} else {
-		prefix += "/"
+// version is the best tag of the commit: one with the prefix that Go gives to a module in
+// a sub-directory, as in web/v1.2.3. Where no module is at the root, one without a prefix
+// is of the whole repository, and the next best. Another module's tag is none. Versions go
+// before other words. unread is the best of the tags that may be annotated, of which the
+// files do not say on which commit they are.
+func (r Repository) version(module string, rooted bool) (best, unread string) {
+	prefixes := []string{""}
+	if dir := majorDir.ReplaceAllString(module, ""); dir != "." && dir != "" {
+		prefixes = []string{dir + "/", ""}
+		if rooted {
+			prefixes = prefixes[:1]
+		}
 	}
-	for _, prefix := range []string{prefix, ""} {
-		best := ""
-		for ref, at := range refs {
+	for _, prefix := range prefixes {
+		for ref := range r.refs {
 			tag, ok := strings.CutPrefix(ref, "refs/tags/"+prefix)
-			if ok && at == commit && path.Base(tag) == tag && (best == "" || less(best, tag)) {
+			if !ok || path.Base(tag) != tag {
+				continue
+			}
+			at, told := r.commit(ref)
+			switch {
+			case at == r.head && (best == "" || less(best, tag)):
 				best = tag
+			case !told && (unread == "" || less(unread, tag)):
+				unread = tag
 			}
 		}
 		if best != "" {
-			return best
+			return best, ""
 		}
 	}
-	return ""
+	return "", unread
 }
 
-var semantic = regexp.MustCompile(`^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$`)
-
-// less compares two tags as semantic versions: 1.9 comes before 1.10, and a candidate
-// before its release. What is no version comes before all that are.
-func less(a, b string) bool {
-	x, y := semantic.FindStringSubmatch(a), semantic.FindStringSubmatch(b)
-	if x == nil || y == nil {
-		if (x == nil) != (y == nil) {
-			return x == nil
+// commit is what a tag is on. It is not told if the tag is in a file of its own, which
+// holds the hash of the commit or else that of an annotated tag, and the object is not there.
+func (r Repository) commit(ref string) (hash string, told bool) {
+	hash = r.refs[ref]
+	if _, loose := r.files[ref]; !loose || hash == r.head {
+		return hash, true
+	}
+	for range 5 { // A tag may be of a tag.
+		kind, text, ok := r.object(hash)
+		if !ok || kind != "tag" {
+			return hash, ok
 		}
-		return a < b
+		hash = field(text, "object")
 	}
-	for i := 1; i <= 3; i++ {
-		if c := compareNumbers(x[i], y[i]); c != 0 {
-			return c < 0
-		}
-	}
-	if x[4] == "" || y[4] == "" {
-		if (x[4] == "") != (y[4] == "") {
-			return x[4] != ""
-		}
-		return a < b
-	}
-	return lessCandidate(x[4], y[4], a < b)
-}
-
-// lessCandidate compares what follows the dash, word by word.
-func lessCandidate(a, b string, otherwise bool) bool {
-	x, y := strings.Split(a, "."), strings.Split(b, ".")
-	for i := 0; i < len(x) && i < len(y); i++ {
-		_, xErr := strconv.ParseUint(x[i], 10, 64)
-		_, yErr := strconv.ParseUint(y[i], 10, 64)
-		switch {
-		case xErr == nil && yErr == nil:
-			if c := compareNumbers(x[i], y[i]); c != 0 {
-				return c < 0
-			}
-		case (xErr == nil) != (yErr == nil):
-			return xErr == nil
-		case x[i] != y[i]:
-			return x[i] < y[i]
-		}
-	}
-	if len(x) != len(y) {
-		return len(x) < len(y)
-	}
-	return otherwise
-}
-
-// compareNumbers compares decimal numbers of any length; none is 0.
-func compareNumbers(a, b string) int {
-	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
-	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+	return hash, true
 }

@@ -16,7 +16,7 @@ func (t *Tree) cgo(dir string, files []goFile, target Target, used *Used) {
 	hasC := func(file goFile) bool { return file.cgo && !file.test }
 	if target.Cgo {
 		if module, ok := t.Module(dir); ok && slices.ContainsFunc(files, func(file goFile) bool { return file.cgo }) {
-			used.Files = append(used.Files, t.below(module)...)
+			used.Files = append(used.Files, t.Below(module)...)
 		}
 		return
 	}

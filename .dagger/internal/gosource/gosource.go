@@ -12,13 +12,13 @@ import (
 	"sync"
 )
 
-// Ignored are the paths that are never loaded: of .git all but HEAD, packed-refs,
-// heads and tags, since the rest is large and changes without a change of the source;
+// Ignored are the paths that are never loaded: of .git all but HEAD, index, packed-refs,
+// reftable, heads and tags, since the rest is large and changes without a change of the source;
 // and node_modules. No pattern begins with "!": what such a pattern lets in again
 // arrives empty.
 var Ignored = []string{
 	"**/node_modules", "*/.git", "*/**/.git",
-	".git/[^Hpr]*", ".git/H[^E]*", ".git/p[^a]*", ".git/r[^e]*", ".git/re[^f]*", ".git/refs/[^ht]*",
+	".git/[^Hipr]*", ".git/H[^E]*", ".git/i[^n]*", ".git/in[^d]*", ".git/p[^a]*", ".git/r[^e]*", ".git/re[^f]*", ".git/refs/[^ht]*",
 }
 
 // Read are the files whose text decides what else is read.
@@ -107,8 +107,8 @@ func (t *Tree) Has(file string) bool {
 	return found
 }
 
-// below are the files in a directory and further down.
-func (t *Tree) below(dir string) []string {
+// Below are the files in a directory and further down.
+func (t *Tree) Below(dir string) []string {
 	if dir == "." {
 		return t.files
 	}

@@ -61,7 +61,7 @@ func (t *Tree) used(dirs []string, tests bool, target Target) (Used, error) {
 		return Used{}, err
 	}
 	if root, ok := t.Vendored(module); ok {
-		used.Files = append(used.Files, t.below(path.Join(root, "vendor"))...)
+		used.Files = append(used.Files, t.Below(path.Join(root, "vendor"))...)
 	}
 	asked := slices.Clone(dirs)
 	seen := map[string]bool{}
@@ -142,7 +142,7 @@ func (t *Tree) embedded(dir, pattern string) []string {
 	pattern, all := strings.CutPrefix(pattern, "all:")
 	pattern = path.Clean(pattern)
 	var files []string
-	for _, file := range t.below(dir) {
+	for _, file := range t.Below(dir) {
 		name := file
 		if dir != "." {
 			name = strings.TrimPrefix(file, dir+"/")

@@ -26,6 +26,9 @@ var known = []Platform{
 	{"linux/s390x", "s390x", ""},
 }
 
+// All are the platforms.
+func All() []Platform { return slices.Clone(known) }
+
 // Parse reads a platform's name.
 func Parse(name string) (Platform, error) {
 	// The variant that every arm64 machine is of, which some engines name.
