@@ -126,12 +126,17 @@ const (
 // build. So go neither fetches the toolchain that a go.mod names nor asks a
 // version control system, whose configuration in the source may name programs.
 func (s *Slipway) golang(c caches) *dagger.Container {
+	return s.toolchain().
+		WithMountedCache(moduleCache, dag.CacheVolume("slipway-"+string(c)+"-mod")).
+		WithMountedCache(buildCache, dag.CacheVolume("slipway-"+string(c)+"-build")).
+		WithWorkdir("/src")
+}
+
+// toolchain is the same without caches.
+func (s *Slipway) toolchain() *dagger.Container {
 	return dag.Container().From(s.GoImage).
 		WithEnvVariable("GOTOOLCHAIN", "local").
-		WithEnvVariable("GOFLAGS", "-buildvcs=false").
-		WithMountedCache("/go/pkg/mod", dag.CacheVolume("slipway-"+string(c)+"-mod")).
-		WithMountedCache("/root/.cache/go-build", dag.CacheVolume("slipway-"+string(c)+"-build")).
-		WithWorkdir("/src")
+		WithEnvVariable("GOFLAGS", "-buildvcs=false")
 }
 
 // workspace is the toolchain with the code in place and its dependencies downloaded,
@@ -160,6 +165,9 @@ func (s *Slipway) modules(ctx context.Context, c caches, code code) (*dagger.Con
 	modules, err := code.files(ctx, code.modules)
 	if err != nil {
 		return nil, err
+	}
+	if s.fetch().Any() {
+		return s.privateModules(ctx, c, code, modules)
 	}
 	return ctr.WithMountedDirectory("/src", modules).WithExec([]string{"go", "mod", "download"}), nil
 }
@@ -234,7 +242,7 @@ func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.Fil
 
 // goCause adds to what go said what to do about it.
 func (s *Slipway) goCause(ctx context.Context, err error, code code, foreignC map[string]string) error {
-	known := goerror.Code{Cgo: code.used.Cgo, ForeignCgo: foreignC, Generates: code.used.Generates}
+	known := goerror.Code{Cgo: code.used.Cgo, ForeignCgo: foreignC, Generates: code.used.Generates, Netrc: s.Netrc != nil}
 	if module, err := s.modulePath(ctx); err == nil {
 		known.Module = module
 	}

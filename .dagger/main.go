@@ -61,6 +61,17 @@ type Slipway struct {
 	Secrets *dagger.Secret
 
 	// +private
+	GoProxy string
+	// +private
+	GoPrivate string
+	// +private
+	Netrc *dagger.Secret
+	// +private
+	SSHAgent *dagger.Socket
+	// +private
+	GoCA *dagger.File
+
+	// +private
 	ManifestsDir *dagger.Directory
 	// +private
 	Overlay string
@@ -180,6 +191,26 @@ func New(ctx context.Context, args struct {
 	//
 	// +optional
 	Secrets *dagger.Secret
+	// Go modules: proxy to fetch them from, as GOPROXY has it: https://proxy.example.com,direct.
+	//
+	// +optional
+	GoProxy string
+	// Go modules: those to fetch from their own host, as GOPRIVATE has them: git.example.com/team/*.
+	//
+	// +optional
+	GoPrivate string
+	// Go modules: passwords for the proxy and for hosts, as file:$HOME/.netrc.
+	//
+	// +optional
+	Netrc *dagger.Secret
+	// Go modules: SSH agent with the key for the hosts of --go-private: $SSH_AUTH_SOCK.
+	//
+	// +optional
+	SshAgent *dagger.Socket
+	// Go modules: file with the CA certificate, in PEM, of a proxy or host whose CA is private.
+	//
+	// +optional
+	GoCa *dagger.File
 	// Manifests: their directory. Default: manifests/ of the source.
 	//
 	// +optional
@@ -357,7 +388,7 @@ func New(ctx context.Context, args struct {
 			return nil, err
 		}
 	}
-	return &Slipway{
+	slipway := &Slipway{
 		Source:  source.files,
 		Git:     source.git,
 		GitDir:  args.GitDir,
@@ -372,6 +403,12 @@ func New(ctx context.Context, args struct {
 		Cgo:       args.Cgo,
 		Platforms: platforms,
 		Base:      args.Base,
+
+		GoProxy:   args.GoProxy,
+		GoPrivate: args.GoPrivate,
+		Netrc:     args.Netrc,
+		SSHAgent:  args.SshAgent,
+		GoCA:      args.GoCa,
 
 		ManifestsDir: args.Manifests,
 		Overlay:      args.Overlay,
@@ -406,5 +443,6 @@ func New(ctx context.Context, args struct {
 		ClusterImage:  args.ClusterImage,
 		RegistryImage: args.RegistryImage,
 		BrowserImage:  args.BrowserImage,
-	}, nil
+	}
+	return slipway, slipway.fetch().Check()
 }

@@ -14,6 +14,9 @@
 //	                  it wants user "ann", password "let-me-in"; with tls it calls
 //	                  itself registry.test, signed by registry/ca.pem alone; with
 //	                  referrers it has their API, which distribution has not
+//	modproxy          starts a proxy for Go modules that wants a password, and sets $MODPROXY
+//	                  to its address; modproxy/ has ca.pem, a netrc with the password, one
+//	                  with a wrong one, and the go.sum of the module private.test/priv
 //	forget            empties the registry that runs
 //	engine NAME       goes on with another engine of the lab, whose state is empty
 //	retry CMD …       repeats a program until it succeeds, for three minutes at most
@@ -114,9 +117,10 @@ func TestPromises(t *testing.T) {
 			"capture": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 			},
-			"serves":  func(ts *testscript.TestScript, neg bool, args []string) { serves(ts, "hello", args[0]) },
-			"gateway": gateway,
-			"key":     makeKey,
+			"serves":   func(ts *testscript.TestScript, neg bool, args []string) { serves(ts, "hello", args[0]) },
+			"gateway":  gateway,
+			"key":      makeKey,
+			"modproxy": modproxy,
 		},
 	})
 }
@@ -202,7 +206,7 @@ func writeCertificate(ts *testscript.TestScript, dir string) {
 	ts.Check(err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), DNSNames: []string{"registry.test"}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.ParseIP(lanAddress(ts))}, IsCA: true, BasicConstraintsValid: true,
 	}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	ts.Check(err)

@@ -13,6 +13,7 @@ type Code struct {
 	ForeignCgo map[string]string // names of those of other modules, by import path
 	Generates  bool              // there are go:generate lines
 	Module     string            // path of the module
+	Netrc      bool              // passwords were given for fetching modules
 }
 
 var (
@@ -26,6 +27,9 @@ var (
 func Advice(said string, code Code) string {
 	if m := newerGo.FindStringSubmatch(said); m != nil {
 		return fmt.Sprintf("go.mod wants Go %s or newer and the image has %s: give --go-image one that has it, for example golang:%s", m[1], m[2], m[1])
+	}
+	if advice := notFetched(said, code); advice != "" {
+		return advice
 	}
 	if missingSum.MatchString(said) {
 		return "go.mod and go.sum are not complete: run go mod tidy and commit both"
