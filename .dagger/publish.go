@@ -34,7 +34,8 @@ import (
 // The image carries no time and nothing of the machine: the same source with
 // the same Go image gives the same digest anywhere. Whether the registry takes
 // pushes is asked before anything is built; tags move last, so that a push that
-// breaks off leaves them where they were.
+// breaks off leaves them where they were. One that is there already and means the same
+// image is left alone; one that the registry does not let move is an error.
 //
 // With --sign-key, SBOM, provenance and signature are attached before that, as Sigstore bundles,
 // and read back; publishing again adds none. Without it nothing is attached. The source must be
@@ -104,8 +105,8 @@ func (s *Slipway) Publish(
 		return "", err
 	}
 	for _, t := range tags {
-		if err := pusher.Put(ctx, t, index); err != nil {
-			return "", to.cause(repo, err)
+		if err := to.tag(ctx, pusher, t, index, digest); err != nil {
+			return "", err
 		}
 	}
 	return repo.Name() + "@" + digest.String(), nil

@@ -12,6 +12,8 @@ import (
 	"dagger/slipway/internal/login"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
@@ -78,6 +80,26 @@ func (s *Slipway) access(ctx context.Context, repo name.Repository) (registryAcc
 	}
 	route.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return a, nil
+}
+
+// tag has a tag mean the index, unless it does already: a registry may let no tag be set
+// twice, and then a push that is repeated has nothing to set.
+func (a registryAccess) tag(ctx context.Context, pusher *remote.Pusher, t name.Tag, index v1.ImageIndex, digest v1.Hash) error {
+	there, headErr := remote.Head(t, remote.WithContext(ctx), remote.WithAuth(a.auth), remote.WithTransport(a.route))
+	if headErr == nil && there.Digest == digest {
+		return nil
+	}
+	err := pusher.Put(ctx, t, index)
+	var refused *transport.Error
+	if headErr == nil && errors.As(err, &refused) && refused.StatusCode/100 == 4 && refused.StatusCode != http.StatusUnauthorized {
+		return fmt.Errorf("the registry does not let tag %s of %s move (%d), which is %s and would be %s: give --version or --tag "+
+			"another one; deploy --image %s@%[4]s takes the image that is there", t.TagStr(), t.Context().Name(), refused.StatusCode,
+			there.Digest, digest, t.Context().Name())
+	}
+	if err != nil {
+		return a.cause(t.Context(), err)
+	}
+	return nil
 }
 
 // cause says in one sentence why the registry did not take the image.

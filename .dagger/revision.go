@@ -20,6 +20,7 @@ type stamp struct {
 	version  string // a tag, or 0.0.0-<commit>
 	revision string // full commit hash, "unknown" where it cannot be told
 	doubt    string // why what is built may be other than the revision, "" if it is the revision
+	note     string // why the version may be another
 }
 
 var errNoGit = errors.New("--git-dir: the source has no .git: give --source the root of the repository's work tree, or leave --git-dir out")
@@ -42,8 +43,10 @@ type stampOf struct {
 func (s *Slipway) stamp(ctx context.Context) (stamp, error) {
 	read, _ := stamps.LoadOrStore(stampOf{s.Source, s.Dir, s.Package}, sync.OnceValues(func() (stamp, error) {
 		st, err := s.readStamp(ctx)
-		if err == nil && st.doubt != "" {
-			fmt.Fprintf(os.Stderr, "warning: revision %s, version %s: %s\n", st.revision, st.version, st.doubt)
+		for _, why := range []string{st.doubt, st.note} {
+			if err == nil && why != "" {
+				fmt.Fprintf(os.Stderr, "warning: revision %s, version %s: %s\n", st.revision, st.version, why)
+			}
 		}
 		return st, err
 	}))
@@ -68,7 +71,7 @@ func (s *Slipway) readStamp(ctx context.Context) (stamp, error) {
 		return stamp{}, err
 	}
 	read := repository.Stamp(module, tree.Has("go.mod"))
-	st := stamp{read.Version, read.Revision, read.Doubt}
+	st := stamp{read.Version, read.Revision, read.Doubt, read.Note}
 	if st.revision == gitref.Unknown {
 		return st, nil
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/ecdsa"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -95,11 +94,15 @@ func (s *Slipway) parameters(ctx context.Context) (attest.Parameters, error) {
 
 // traceable refuses a source of which no provenance could say the truth.
 func traceable(st stamp) error {
-	if st.revision == gitref.Unknown {
-		return errors.New("it is not known which commit the source is of, so its provenance would not be true: " +
-			"publish from a git checkout (no worktree or submodule), or leave out --sign-key and --attach")
+	if st.doubt == "" {
+		return nil
 	}
-	return nil
+	what := "the source is not as its commit has it"
+	if st.revision == gitref.Unknown {
+		what = "it is not known which commit the source is of"
+	}
+	return fmt.Errorf("%s, so its provenance would not be true: %s; publish from a checkout without edits, "+
+		"or leave out --sign-key and --attach", what, st.doubt)
 }
 
 // artifacts are what is to be attached to an index, in this order: who sees the signature

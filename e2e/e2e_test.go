@@ -186,6 +186,9 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 		_ = cmd.Wait()
 	})
 	address := net.JoinHostPort("localhost", port)
+	if slices.Contains(args, "immutable") {
+		address, port = immutableTags(ts, address)
+	}
 	ts.Setenv("REGISTRY", address)
 	ts.Setenv("REGISTRY_PORT", port)
 	ts.Setenv("REGISTRY_LAN", net.JoinHostPort(lanAddress(ts), port))

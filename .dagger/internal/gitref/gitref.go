@@ -17,7 +17,8 @@ const Unknown = "unknown"
 type Stamp struct {
 	Version  string // a tag, 0.0.0-<commit>, 0.0.0-unknown, or 0.0.0 outside of git
 	Revision string // full commit hash, or Unknown
-	Doubt    string // why the revision is Unknown, or the version may be another
+	Doubt    string // why the revision is Unknown
+	Note     string // why the version may be another
 }
 
 // Repository is what the files of a .git directory say.
@@ -99,20 +100,24 @@ func Elsewhere() Repository { return Repository{elsewhere: true} }
 func (r Repository) Stamp(module string, rooted bool) Stamp {
 	switch {
 	case r.elsewhere:
-		return Stamp{"0.0.0-unknown", Unknown, `.git in the source is a file, as in a worktree or a submodule: give --git-dir "$(git rev-parse --git-common-dir)"`}
+		return unknown("0.0.0-unknown", `.git in the source is a file, as in a worktree or a submodule: give --git-dir "$(git rev-parse --git-common-dir)"`)
 	case len(r.files) == 0:
-		return Stamp{"0.0.0", Unknown, "the source has no .git"}
+		return unknown("0.0.0", "the source has no .git")
 	case r.files[r.at+"HEAD"] == "":
-		return Stamp{"0.0.0-unknown", Unknown, "its .git has no " + r.at + "HEAD"}
+		return unknown("0.0.0-unknown", "its .git has no "+r.at+"HEAD")
 	case r.head == "":
-		return Stamp{"0.0.0-unknown", Unknown, "nothing is committed yet"}
+		return unknown("0.0.0-unknown", "nothing is committed yet")
 	}
 	tag, unread := r.version(module, rooted)
 	stamp := Stamp{Version: cmp.Or(tag, "0.0.0-"+r.head[:12]), Revision: r.head}
 	if tag == "" && unread != "" {
-		stamp.Doubt = "whether the tag " + unread + " is on this commit cannot be told: git pack-refs --all makes it known, or give --version"
+		stamp.Note = "whether the tag " + unread + " is on this commit cannot be told: git pack-refs --all makes it known, or give --version"
 	}
 	return stamp
+}
+
+func unknown(version, doubt string) Stamp {
+	return Stamp{Version: version, Revision: Unknown, Doubt: doubt}
 }
 
 // unpack reads packed-refs; an annotated tag is the commit it points at (the "^" line

@@ -238,22 +238,22 @@ func TestAnnotated(t *testing.T) {
 	w.git("tag", "-a", "-m", "of a tag", "v1.11.0", "v1.10.0")
 	w.git("tag", "-a", "-m", "elsewhere", "v2.0.0", "HEAD~1")
 	at := filepath.Join(w.dir, ".git")
-	if got := w.read(at, "").Stamp(".", true); got.Version != "v1.11.0" || got.Doubt != "" {
+	if got := w.read(at, "").Stamp(".", true); got.Version != "v1.11.0" || got.Note != "" {
 		t.Errorf("in files: got %+v", got)
 	}
 	w.git("gc", "-q")
-	if got := w.read(at, "").Stamp(".", true); got.Version != "v1.11.0" || got.Doubt != "" {
+	if got := w.read(at, "").Stamp(".", true); got.Version != "v1.11.0" || got.Note != "" {
 		t.Errorf("packed: got %+v", got)
 	}
 	// As a fetch of all tags leaves them: references in files, their objects in a pack.
 	fetched := w.clone("--no-tags")
 	fetched.git("fetch", "-q", "--tags")
 	got := fetched.read(filepath.Join(fetched.dir, ".git"), "").Stamp(".", true)
-	if got.Version == "v2.0.0" || (got.Version != "v1.11.0") == (got.Doubt == "") {
+	if got.Version == "v2.0.0" || (got.Version != "v1.11.0") == (got.Note == "") {
 		t.Errorf("fetched: got %+v", got)
 	}
 	fetched.git("pack-refs", "--all")
-	if got := fetched.read(filepath.Join(fetched.dir, ".git"), "").Stamp(".", true); got.Version != "v1.11.0" || got.Doubt != "" {
+	if got := fetched.read(filepath.Join(fetched.dir, ".git"), "").Stamp(".", true); got.Version != "v1.11.0" || got.Note != "" {
 		t.Errorf("fetched and packed: got %+v", got)
 	}
 }
