@@ -41,6 +41,10 @@ func (s *Slipway) Build(
 	if err != nil {
 		return nil, err
 	}
+	beside, err := s.beside(ctx)
+	if err != nil {
+		return nil, err
+	}
 	bin, st, err := s.compile(ctx, p)
 	if err != nil {
 		return nil, err
@@ -70,14 +74,10 @@ func (s *Slipway) Build(
 	} else if url != "" {
 		ctr = ctr.WithLabel(sourceLabel, url)
 	}
-	n, _, err := s.smokeYAML(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return s.withFiles(ctx, ctr, n)
+	return beside.put(ctx, ctr, p)
 }
 
-// Build the service as one static executable.
+// Build the service as one static executable, the first of --package.
 //
 //	dagger call binary --platform linux/arm64 export --path hello
 func (s *Slipway) Binary(

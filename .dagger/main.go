@@ -18,9 +18,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path"
-	"strings"
 
 	"dagger/slipway/internal/attest"
 	"dagger/slipway/internal/dagger"
@@ -43,6 +40,8 @@ type Slipway struct {
 	Dir string // where in the source the caller stands
 	// +private
 	Package string
+	// +private
+	Beside []string // other main packages whose programs are in the image
 	// +private
 	Port int
 	// +private
@@ -132,6 +131,8 @@ type Slipway struct {
 	// +private
 	BrowserImage string
 
+	// image are the settings of the image of which this is another program.
+	image *Slipway
 	// throwaway is the cluster of a rehearsal, whose kubeconfig is there once it has started.
 	throwaway *Cluster
 }
@@ -153,10 +154,11 @@ func New(ctx context.Context, args struct {
 	// +optional
 	// +ignore=["[^Hiprw]*", "H[^E]*", "i[^n]*", "in[^d]*", "p[^a]*", "r[^e]*", "re[^f]*", "refs/[^ht]*", "w[^o]*", "worktrees/*/[^Hir]*"]
 	GitDir *dagger.Directory
-	// Source: directory of the main package. Default: the only one.
+	// Source: directory of the main package; after commas, others of the module for its image. Default: the
+	// only one.
 	//
 	// +optional
-	Package string
+	Package []string
 	// Source: TCP port it listens on. Default: the manifests' port, or 8080.
 	//
 	// +optional
@@ -350,12 +352,9 @@ func New(ctx context.Context, args struct {
 			return nil, err
 		}
 	}
-	pkg := args.Package
-	if pkg != "" {
-		if pkg = path.Clean(pkg); !fs.ValidPath(pkg) || strings.Contains(pkg, "...") {
-			return nil, fmt.Errorf("--package %q is not a directory inside the source: give one like ./cmd/api", args.Package)
-		}
-		pkg = "./" + pkg
+	pkg, beside, err := parsePackages(args.Package)
+	if err != nil {
+		return nil, err
 	}
 	source, err := loadSource(ctx, args.Workspace, args.Source)
 	if err != nil {
@@ -394,6 +393,7 @@ func New(ctx context.Context, args struct {
 		GitDir:  args.GitDir,
 		Dir:     source.dir,
 		Package: pkg,
+		Beside:  beside,
 		Port:    args.Port,
 		Version: args.Version,
 		Tags:    args.Tags,

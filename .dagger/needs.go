@@ -5,12 +5,15 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strings"
 	"time"
 
+	"dagger/slipway/internal/assets"
 	"dagger/slipway/internal/dagger"
 	"dagger/slipway/internal/needs"
 )
@@ -24,6 +27,8 @@ const (
 	readyLimit = 2 * time.Minute
 	// filesDir is where the files of needs are in the image, and where the service then runs.
 	filesDir = "/app"
+	// otherFilesDir is where they are if a program is called app.
+	otherFilesDir = "/files"
 )
 
 // smokeYAML reads the service's smoke.yaml: what it needs, and the questions as JSON.
@@ -51,36 +56,54 @@ func (s *Slipway) smokeYAML(ctx context.Context) (needs.Needs, string, error) {
 	return n, string(questions), nil
 }
 
-// withFiles puts the files that the service needs beside its program into the image.
-func (s *Slipway) withFiles(ctx context.Context, ctr *dagger.Container, n needs.Needs) (*dagger.Container, error) {
-	module, err := s.module(ctx)
+// assets are the files that the service needs beside its program, nil if there are none. They
+// go through this module's own directory, so that an edit of another file is none to them.
+func (s *Slipway) assets(ctx context.Context, n needs.Needs) (*dagger.Directory, error) {
+	if len(n.Files) == 0 {
+		return nil, nil
+	}
+	module, files, err := s.assetFiles(ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	for _, file := range n.Files {
-		from := path.Join(module, file)
-		at := dagger.DirectoryExistsOpts{DoNotFollowSymlinks: true}
-		is := func(kind dagger.ExistsType) (bool, error) {
-			at.ExpectedType = kind
-			return s.Source.Exists(ctx, from, at)
-		}
-		if dir, err := is(dagger.ExistsTypeDirectoryType); err != nil {
-			return nil, err
-		} else if dir {
-			ctr = ctr.WithDirectory(path.Join(filesDir, file), s.Source.Directory(from))
-			continue
-		}
-		if regular, err := is(dagger.ExistsTypeRegularType); err != nil {
-			return nil, err
-		} else if !regular {
-			return nil, fmt.Errorf("%s: needs: files: %s is neither a file nor a directory of the service's module", smokeFile, file)
-		}
-		ctr = ctr.WithFile(path.Join(filesDir, file), s.Source.File(from))
+	names := make([]string, len(n.Files))
+	for i, name := range n.Files {
+		names[i] = path.Join(module, name)
 	}
-	if len(n.Files) > 0 {
-		ctr = ctr.WithWorkdir(filesDir)
+	dir, err := os.MkdirTemp(".", "assets-")
+	if err != nil {
+		return nil, err
 	}
-	return ctr, nil
+	if _, err := s.Source.Filter(dagger.DirectoryFilterOpts{Include: patternsOf(files)}).Export(ctx, dir); err != nil {
+		return nil, err
+	}
+	if err := assets.Check(os.DirFS(dir).(fs.ReadLinkFS), files, names); err != nil {
+		return nil, fmt.Errorf("%s: needs: files: %w", smokeFile, err)
+	}
+	if err := assets.Normalize(dir); err != nil {
+		return nil, err
+	}
+	return dag.CurrentModule().Workdir(dir).Directory(module), nil
+}
+
+// assetFiles are the paths of these files in the source, and the directory that they are seen from.
+func (s *Slipway) assetFiles(ctx context.Context, n needs.Needs) (module string, files []string, err error) {
+	tree, err := s.tree(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	if module, err = s.module(ctx); err != nil {
+		return "", nil, err
+	}
+	for _, name := range n.Files {
+		found, err := assets.Find(name, path.Join(module, name), tree.Has, tree.Below)
+		if err != nil {
+			return "", nil, fmt.Errorf("%s: needs: files: %w", smokeFile, err)
+		}
+		files = append(files, found...)
+	}
+	slices.Sort(files)
+	return module, slices.Compact(files), nil
 }
 
 // withNeeds gives a container the environment that the service needs: variables, secrets,
@@ -156,6 +179,10 @@ func (s *Slipway) running(ctx context.Context, use string) (*dagger.Container, e
 	if err != nil {
 		return nil, err
 	}
+	names, err := s.programNames(ctx)
+	if err != nil {
+		return nil, err
+	}
 	ctr, err := s.Build(ctx, "")
 	if err != nil {
 		return nil, err
@@ -164,9 +191,11 @@ func (s *Slipway) running(ctx context.Context, use string) (*dagger.Container, e
 		return nil, err
 	}
 	for _, args := range n.Before {
+		// What begins with the path of another program runs that.
+		other := slices.ContainsFunc(names[1:], func(name string) bool { return args[0] == "/"+name })
 		_, err := ctr.
 			WithEnvVariable("SLIPWAY_CALL", rand.Text()).
-			WithExec(args, dagger.ContainerWithExecOpts{UseEntrypoint: true}).
+			WithExec(args, dagger.ContainerWithExecOpts{UseEntrypoint: !other}).
 			Sync(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("%s: needs: before: %q failed:\n%w", smokeFile, strings.Join(args, " "), execCause(err))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 
 	"dagger/slipway/internal/dagger"
@@ -33,15 +34,18 @@ var stamps sync.Map // stampOf to func() (stamp, error)
 
 // stampOf is what a stamp depends on.
 type stampOf struct {
-	source       *dagger.Directory
-	dir, Package string
+	source         *dagger.Directory
+	dir, pkg, more string
 }
 
 // stamp reads commit and tags out of .git by hand, and compares the files that the image
 // is made of with git's index. These are a few small files, while asking git itself would
 // mean uploading the whole history.
 func (s *Slipway) stamp(ctx context.Context) (stamp, error) {
-	read, _ := stamps.LoadOrStore(stampOf{s.Source, s.Dir, s.Package}, sync.OnceValues(func() (stamp, error) {
+	if s.image != nil {
+		return s.image.stamp(ctx)
+	}
+	read, _ := stamps.LoadOrStore(stampOf{s.Source, s.Dir, s.Package, strings.Join(s.Beside, ",")}, sync.OnceValues(func() (stamp, error) {
 		st, err := s.readStamp(ctx)
 		for _, why := range []string{st.doubt, st.note} {
 			if err == nil && why != "" {
@@ -154,13 +158,9 @@ func (s *Slipway) imageFiles(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	pkg, err := s.mainPackage(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var files []string
 	for _, p := range platform.All() {
-		code, err := s.program(ctx, pkg, s.buildsFor(p))
+		code, err := s.allPrograms(ctx, s.buildsFor(p))
 		if err != nil {
 			return nil, err
 		}
@@ -173,16 +173,8 @@ func (s *Slipway) imageFiles(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	module, err := s.module(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range n.Files {
-		at := path.Join(module, file)
-		if files = append(files, tree.Below(at)...); tree.Has(at) {
-			files = append(files, at)
-		}
-	}
+	_, found, err := s.assetFiles(ctx, n)
+	files = append(files, found...)
 	slices.Sort(files)
-	return slices.Compact(files), nil
+	return slices.Compact(files), err
 }

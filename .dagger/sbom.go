@@ -40,24 +40,37 @@ func (s *Slipway) document(ctx context.Context, index v1.ImageIndex, digest v1.H
 	if err != nil {
 		return spdx.Document{}, err
 	}
-	programs, err := programs(index)
+	names, err := s.programNames(ctx)
+	if err != nil {
+		return spdx.Document{}, err
+	}
+	programs, err := programsOf(index, names[1:])
 	return spdx.Describe(digest.String(), st.version, programs), err
 }
 
-// programs are the binaries of an index, one for each platform.
-func programs(index v1.ImageIndex) ([]spdx.Program, error) {
+// programsOf are the binaries of an index, for each platform the one that the image starts with
+// and those of the other names.
+func programsOf(index v1.ImageIndex, others []string) ([]spdx.Program, error) {
 	listed, err := index.IndexManifest()
 	if err != nil {
 		return nil, err
 	}
-	all := make([]spdx.Program, len(listed.Manifests))
-	for i, d := range listed.Manifests {
+	var all []spdx.Program
+	for _, d := range listed.Manifests {
 		img, err := index.Image(d.Digest)
 		if err != nil {
 			return nil, err
 		}
-		if all[i], err = spdx.Read(d.Platform.String(), img); err != nil {
-			return nil, err
+		for _, name := range append([]string{""}, others...) {
+			file := ""
+			if name != "" {
+				file = "/" + name
+			}
+			program, err := spdx.Read(d.Platform.String(), img, file)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, program)
 		}
 	}
 	return all, nil

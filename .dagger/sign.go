@@ -86,10 +86,21 @@ func (s *Slipway) parameters(ctx context.Context) (attest.Parameters, error) {
 		}
 	}
 	source, err := s.sourceURL(ctx)
+	if err != nil {
+		return attest.Parameters{}, err
+	}
+	var beside []string
+	for _, program := range s.programs()[1:] {
+		dir, err := program.mainPackage(ctx)
+		if err != nil {
+			return attest.Parameters{}, err
+		}
+		beside = append(beside, dir)
+	}
 	return attest.Parameters{
-		Source: source, Revision: st.revision, Package: pkg, Tags: slices.Clone(s.Tags), LinkVars: s.LinkVars, Cgo: s.withCgo(),
+		Source: source, Revision: st.revision, Package: pkg, Beside: beside, Tags: slices.Clone(s.Tags), LinkVars: s.LinkVars, Cgo: s.withCgo(),
 		Platforms: s.Platforms, Version: st.version, Port: port, GoImage: golang, Base: base,
-	}, err
+	}, nil
 }
 
 // traceable refuses a source of which no provenance could say the truth.

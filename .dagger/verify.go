@@ -145,7 +145,10 @@ func (s *Slipway) rebuilding(ctx context.Context, built attest.Parameters) (*Sli
 		return nil, err
 	}
 	again := *s
-	again.Dir, again.Package = ".", "./"+built.Package
+	again.Dir, again.Package, again.Beside = ".", "./"+built.Package, nil
+	for _, dir := range built.Beside {
+		again.Beside = append(again.Beside, "./"+dir)
+	}
 	again.Tags, again.Version, again.Port, again.GoImage = built.Tags, built.Version, built.Port, built.GoImage
 	again.LinkVars, again.Cgo, again.Platforms, again.Base = built.LinkVars, &built.Cgo, platforms, built.Base
 	if _, err := again.mainPackage(ctx); err != nil {

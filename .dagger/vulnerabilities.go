@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,10 +66,6 @@ func (s *Slipway) Vulnerabilities(
 		WithEnvVariable("GOBIN", "/usr/local/bin").
 		WithExec([]string{"go", "install", govulncheck}).
 		File("/usr/local/bin/govulncheck")
-	pkg, err := s.mainPackage(ctx)
-	if err != nil {
-		return "", err
-	}
 	if databaseDir != nil {
 		database = "file://" + databaseDirectory
 	}
@@ -78,7 +75,7 @@ func (s *Slipway) Vulnerabilities(
 		return "", err
 	}
 	for _, p := range platforms {
-		code, err := s.program(ctx, pkg, s.buildsFor(p))
+		code, err := s.allPrograms(ctx, s.buildsFor(p))
 		if err != nil {
 			return "", err
 		}
@@ -94,7 +91,9 @@ func (s *Slipway) Vulnerabilities(
 		}
 		out, err := s.shown(workspace,
 			// Its JSON and SARIF forms end with status 0 whatever they find.
-			"govulncheck", "-format=text", "-show=version,verbose", "-db="+database, "-tags="+strings.Join(s.buildTags(), ","), code.patterns[0]).
+			slices.Concat([]string{
+				"govulncheck", "-format=text", "-show=version,verbose", "-db=" + database, "-tags=" + strings.Join(s.buildTags(), ","),
+			}, code.patterns)...).
 			Stdout(ctx)
 		if err != nil {
 			return "", vulnerable(err, p.Name, database)

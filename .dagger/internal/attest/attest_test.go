@@ -257,6 +257,7 @@ func TestParametersCheck(t *testing.T) {
 	for want, change := range map[string]func(p *Parameters){
 		`"main" for a commit`:                  func(p *Parameters) { p.Revision = "main" },
 		`"../other" for a package's directory`: func(p *Parameters) { p.Package = "../other" },
+		`"../more" for a package's directory`:  func(p *Parameters) { p.Beside = []string{"migrate", "../more"} },
 		`"./..." for a package's directory`:    func(p *Parameters) { p.Package = "./..." },
 		`"1.0 -extld=sh" for a version`:        func(p *Parameters) { p.Version = "1.0 -extld=sh" },
 		`"-X" for a version`:                   func(p *Parameters) { p.Version = "-X" },

@@ -18,6 +18,7 @@ type Parameters struct {
 	Source    string   `json:"source,omitempty"` // URL of the repository, where the module's path says one
 	Revision  string   `json:"revision"`         // full hash of the commit
 	Package   string   `json:"package"`          // directory of the main package
+	Beside    []string `json:"beside,omitempty"` // those of other programs in the image
 	Tags      []string `json:"tags"`             // Go build tags
 	LinkVars  []string `json:"linkVars,omitempty"`
 	Cgo       bool     `json:"cgo,omitempty"` // C is compiled, too

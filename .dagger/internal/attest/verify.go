@@ -130,12 +130,15 @@ func (p Parameters) Check() error {
 	switch {
 	case !commitHash.MatchString(p.Revision):
 		return fmt.Errorf("its provenance has %.80q for a commit", p.Revision)
-	case !fs.ValidPath(p.Package) || strings.Contains(p.Package, "..."):
-		return fmt.Errorf("its provenance has %.80q for a package's directory", p.Package)
 	case !word.MatchString(p.Version):
 		return fmt.Errorf("its provenance has %.80q for a version", p.Version)
 	case p.Port < 1 || p.Port > 65535:
 		return fmt.Errorf("its provenance has %d for a port", p.Port)
+	}
+	for _, dir := range append([]string{p.Package}, p.Beside...) {
+		if !fs.ValidPath(dir) || strings.Contains(dir, "...") {
+			return fmt.Errorf("its provenance has %.80q for a package's directory", dir)
+		}
 	}
 	for _, tag := range p.Tags {
 		if !word.MatchString(tag) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -124,6 +125,22 @@ func within(file, name string) bool {
 
 // Module is the directory of the module that a directory belongs to.
 func (t *Tree) Module(dir string) (string, bool) { return t.findUp(dir, "go.mod") }
+
+// ProgramName is what go build calls the program of the package in a directory: the last
+// element of its path that is no major version.
+func (t *Tree) ProgramName(dir string) string {
+	module, _ := t.Module(dir)
+	name := t.Path(module)
+	if dir != module {
+		name = path.Join(name, dir)
+	}
+	if majorVersion.MatchString(path.Base(name)) && path.Dir(name) != "." {
+		name = path.Dir(name)
+	}
+	return path.Base(name)
+}
+
+var majorVersion = regexp.MustCompile(`^v([2-9]|[1-9][0-9]+)$`)
 
 // Path is what a module calls itself, by its directory.
 func (t *Tree) Path(dir string) string { return t.modules[dir].path }

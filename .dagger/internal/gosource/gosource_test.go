@@ -262,3 +262,18 @@ func TestIgnored(t *testing.T) {
 		}
 	}
 }
+
+func TestProgramName(t *testing.T) {
+	tree, err := tree(t, map[string]string{
+		"go.mod": "module example.com/shop/v2\n", "cmd/api/main.go": "package main\n", "v3/main.go": "package main\n",
+		"one/go.mod": "module example.com/other\n", "one/v1/main.go": "package main\n", "two/go.mod": "module v2\n",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{".": "shop", "cmd/api": "api", "v3": "v2", "one": "other", "one/v1": "v1", "two": "v2"} {
+		if got := tree.ProgramName(dir); got != want {
+			t.Errorf("%s: got %s, want %s", dir, got, want)
+		}
+	}
+}

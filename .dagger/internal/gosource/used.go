@@ -31,7 +31,12 @@ type Used struct {
 
 // Program is what is read to build the package in a directory.
 func (t *Tree) Program(dir string, target Target) (Used, error) {
-	return t.used([]string{dir}, false, target)
+	return t.Programs([]string{dir}, target)
+}
+
+// Programs is the same for several of one module.
+func (t *Tree) Programs(dirs []string, target Target) (Used, error) {
+	return t.used(dirs, false, target)
 }
 
 // Packages is what is read to compile all packages of modules with their tests.

@@ -3,6 +3,7 @@ package spdx
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"debug/buildinfo"
 	"encoding/hex"
@@ -27,8 +28,8 @@ type Program struct {
 	Info     *buildinfo.BuildInfo
 }
 
-// Read finds the program with which an image starts, and what Go noted in it.
-func Read(platform string, img v1.Image) (Program, error) {
+// Read finds a program of an image, and what Go noted in it; with which it starts, if file is "".
+func Read(platform string, img v1.Image, file string) (Program, error) {
 	p := Program{Platform: platform}
 	digest, err := img.Digest()
 	if err != nil {
@@ -42,7 +43,7 @@ func Read(platform string, img v1.Image) (Program, error) {
 	if len(config.Config.Entrypoint) == 0 {
 		return p, errors.New("the image has no entrypoint")
 	}
-	p.Path = config.Config.Entrypoint[0]
+	p.Path = cmp.Or(file, config.Config.Entrypoint[0])
 	layers, err := img.Layers()
 	if err != nil {
 		return p, err

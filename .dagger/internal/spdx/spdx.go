@@ -73,8 +73,8 @@ type relationship struct {
 	To   string `json:"relatedSpdxElement"`
 }
 
-// Describe makes the document of an index with a program for each platform. One document
-// covers all of them, so that whoever asks for the index finds everything.
+// Describe makes the document of an index with programs for each platform, of which the first is the
+// one that the image starts with. One document covers all, so that whoever asks for the index finds everything.
 func Describe(index, version string, programs []Program) Document {
 	name := "image"
 	if len(programs) > 0 {
@@ -89,7 +89,7 @@ func Describe(index, version string, programs []Program) Document {
 	top.Purpose, top.Checksums = "CONTAINER", sha(index)
 	d.Packages = append(d.Packages, top)
 	d.relate(documentID, "DESCRIBES", indexID)
-	modules := map[string]Package{}
+	modules, described := map[string]Package{}, map[string]bool{}
 	for _, p := range programs {
 		suffix := strings.ReplaceAll(p.Platform, "/", "-")
 		image := fresh("SPDXRef-Image-"+suffix, name+" for "+p.Platform, version)
@@ -97,8 +97,14 @@ func Describe(index, version string, programs []Program) Document {
 		binary := fresh("SPDXRef-Binary-"+suffix, p.Info.Path, version)
 		binary.Purpose, binary.Checksums = "APPLICATION", sha(p.SHA256)
 		binary.Comment = p.Path + " in the image for " + p.Platform
-		d.Packages = append(d.Packages, image, binary)
-		d.relate(image.ID, "VARIANT_OF", indexID)
+		if !described[image.ID] {
+			described[image.ID] = true
+			d.Packages = append(d.Packages, image)
+			d.relate(image.ID, "VARIANT_OF", indexID)
+		} else { // another program of the same image
+			binary.ID += "-" + short(p.Path)
+		}
+		d.Packages = append(d.Packages, binary)
 		d.relate(image.ID, "CONTAINS", binary.ID)
 		for _, m := range dependencies(p) {
 			modules[m.ID] = m

@@ -101,7 +101,7 @@ func TestRead(t *testing.T) {
 		"no entrypoint":    {image(t, nil, layer(t, is("hello"))), "the image has no entrypoint"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := Read("linux/amd64", c.img)
+			got, err := Read("linux/amd64", c.img, "")
 			switch {
 			case c.want == "" && err != nil:
 				t.Fatal(err)
