@@ -76,6 +76,8 @@ type Slipway struct {
 	Overlay string
 	// +private
 	ImageName string
+	// +private
+	Images []string
 
 	// +private
 	Repository string
@@ -225,6 +227,10 @@ func New(ctx context.Context, args struct {
 	//
 	// +optional
 	ImageName string
+	// Manifests: other images to set, as NAME=ADDRESS by digest, commas between.
+	//
+	// +optional
+	Images []string
 	// Registry: repository for images, without tag: ghcr.io/acme/hello.
 	//
 	// +optional
@@ -356,6 +362,9 @@ func New(ctx context.Context, args struct {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := parseImages(args.Images); err != nil {
+		return nil, err
+	}
 	source, err := loadSource(ctx, args.Workspace, args.Source)
 	if err != nil {
 		return nil, err
@@ -413,6 +422,7 @@ func New(ctx context.Context, args struct {
 		ManifestsDir: args.Manifests,
 		Overlay:      args.Overlay,
 		ImageName:    args.ImageName,
+		Images:       args.Images,
 
 		Repository:     args.Repository,
 		Username:       args.Username,

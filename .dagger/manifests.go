@@ -83,6 +83,7 @@ type rendering struct {
 	Dir           string
 	Overlay       string
 	ImageName     string
+	Images        map[string]string // others to set, by name
 	OnlyNamespace bool
 }
 
@@ -94,7 +95,8 @@ func (s *Slipway) toRender(image string) (*rendering, error) {
 	if err := cmp.Or(checkDigest(image), checkImageName(s.ImageName), checkOverlay(s.Overlay)); err != nil {
 		return nil, err
 	}
-	return &rendering{Dir: manifestsPath, Overlay: s.Overlay, ImageName: s.ImageName}, nil
+	others, err := parseImages(s.Images)
+	return &rendering{Dir: manifestsPath, Overlay: s.Overlay, ImageName: s.ImageName, Images: others}, err
 }
 
 var errNoManifests = errors.New("there are no manifests: dagger -y call init writes them; or give manifests/base/kustomization.yaml, " +

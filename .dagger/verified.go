@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -127,6 +128,15 @@ func (s *Slipway) verifiable(ctx context.Context, revision string) error {
 // and any other as the registry has it.
 func (s *Slipway) toDeploy(ctx context.Context, image, revision string, dryRun bool, publish func() (string, error),
 ) (string, *verification, error) {
+	others, err := parseImages(s.Images)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(others)) {
+		if _, err := s.verified(ctx, others[name], revision); err != nil {
+			return "", nil, err
+		}
+	}
 	if image == "" {
 		if err := s.verifiable(ctx, revision); err != nil {
 			return "", nil, err

@@ -19,6 +19,7 @@ type manifests struct {
 	Dir       string
 	Overlay   string
 	ImageName string
+	Images    map[string]string // other images to set, by name
 	// OnlyNamespace is for commands that need of the manifests but the namespace that
 	// they set, where none is given. There need not be any manifests.
 	OnlyNamespace bool
@@ -30,7 +31,7 @@ func (s *session) render(ctx context.Context) error {
 	if m == nil || m.OnlyNamespace && s.Namespace != "" {
 		return nil
 	}
-	in := render.Input{Dir: m.Dir, Overlay: m.Overlay, Namespace: s.Namespace, Image: s.Image, ImageName: m.ImageName}
+	in := render.Input{Dir: m.Dir, Overlay: m.Overlay, Namespace: s.Namespace, Image: s.Image, ImageName: m.ImageName, Images: m.Images}
 	out, err := render.Manifests(ctx, in)
 	none := errors.Is(err, render.ErrNoManifests) || errors.Is(err, render.ErrNoOverlay) && m.Overlay == "base"
 	if m.OnlyNamespace && none {

@@ -21,11 +21,12 @@ import (
 
 // Input is what is rendered.
 type Input struct {
-	Dir       string // with base and overlays
-	Overlay   string // "base", or the name of a directory, in overlays or not
-	Namespace string // to set on all objects, "" for what they say
-	Image     string // by digest, "" to set none
-	ImageName string // that Image replaces, "" where the objects run but one
+	Dir       string            // with base and overlays
+	Overlay   string            // "base", or the name of a directory, in overlays or not
+	Namespace string            // to set on all objects, "" for what they say
+	Image     string            // by digest, "" to set none
+	ImageName string            // that Image replaces, "" where the objects run but one
+	Images    map[string]string // other images, by the names that they replace
 }
 
 // Output is what kubectl makes of it.
@@ -90,7 +91,7 @@ func Manifests(ctx context.Context, in Input) (out Output, err error) {
 	}
 	out.Files = origins(out.Objects)
 	if in.Image != "" {
-		err = setImage(out.Objects, in.Image, in.ImageName)
+		err = setImages(out.Objects, in.Image, in.ImageName, in.Images)
 	}
 	return out, err
 }
