@@ -151,7 +151,14 @@ func startService(ctx context.Context, name string, need needs.Service, use stri
 	if len(need.Args) > 0 {
 		options.Args = need.Args
 	}
-	service, err := ctr.AsService(options).Start(ctx)
+	// Dagger itself waits for a quarter of an hour until a port is open.
+	starting, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	service, err := ctr.AsService(options).Start(starting)
+	if starting.Err() != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("%s: needs: services: %s: nothing listens on its port %d after %s: look at its port and environment",
+			smokeFile, name, need.Port, readyLimit)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: needs: services: %s does not start: %w", smokeFile, name, execCause(err))
 	}
