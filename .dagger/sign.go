@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"dagger/slipway/internal/attest"
+	"dagger/slipway/internal/gitref"
 	"dagger/slipway/internal/referrers"
 	"dagger/slipway/internal/signkey"
 )

@@ -24,6 +24,7 @@ type Program struct {
 	Platform string // as linux/amd64
 	Image    string // the image's digest
 	Path     string // in the image
+	Content  []byte
 	SHA256   string
 	Info     *buildinfo.BuildInfo
 }
@@ -49,16 +50,16 @@ func Read(platform string, img v1.Image, file string) (Program, error) {
 		return p, err
 	}
 	for _, layer := range slices.Backward(layers) { // What is above hides what is below.
-		program, err := find(layer, p.Path)
+		p.Content, err = find(layer, p.Path)
 		if err != nil {
 			return p, err
 		}
-		if program == nil {
+		if p.Content == nil {
 			continue
 		}
-		sum := sha256.Sum256(program)
+		sum := sha256.Sum256(p.Content)
 		p.SHA256 = hex.EncodeToString(sum[:])
-		if p.Info, err = buildinfo.Read(bytes.NewReader(program)); err != nil {
+		if p.Info, err = buildinfo.Read(bytes.NewReader(p.Content)); err != nil {
 			return p, fmt.Errorf("%s says nothing of how Go built it: %w", p.Path, err)
 		}
 		return p, nil

@@ -122,10 +122,17 @@ func (d *Document) relate(from, kind, to string) {
 	d.Relationships = append(d.Relationships, relationship{from, kind, to})
 }
 
+// standardLibrary is what package URLs call Go's own.
+const standardLibrary = "stdlib"
+
+func goVersion(p Program) string {
+	version, _, _ := strings.Cut(strings.TrimPrefix(p.Info.GoVersion, "go"), " ") // A space begins the experiments.
+	return version
+}
+
 // dependencies are the modules that are linked into a program, and Go's own library.
 func dependencies(p Program) []Package {
-	goVersion, _, _ := strings.Cut(strings.TrimPrefix(p.Info.GoVersion, "go"), " ") // A space begins the experiments.
-	all := []Package{module("stdlib", goVersion, "")}
+	all := []Package{module(standardLibrary, goVersion(p), "")}
 	for _, m := range p.Info.Deps {
 		all = append(all, ofModule(m))
 	}

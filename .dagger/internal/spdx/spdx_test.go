@@ -121,13 +121,20 @@ func TestDescribe(t *testing.T) {
 		Replace: &debug.Module{Path: "example.com/fork", Version: "v1.0.1", Sum: "h1:def="}}
 	local := &debug.Module{Path: "example.com/beside", Version: "v0.0.0", Replace: &debug.Module{Path: "../beside"}}
 	program := func(platform string, deps ...*debug.Module) Program {
-		return Program{platform, "sha256:11" + platform, "/hello", "22" + platform,
+		return Program{platform, "sha256:11" + platform, "/hello", nil, "22" + platform,
 			&debug.BuildInfo{GoVersion: "go1.26.8 X:nodwarf5", Path: "example.com/hello/cmd/hello", Deps: deps}}
 	}
 	programs := []Program{program("linux/amd64", gin, forked, local), program("linux/arm64", newer, gin)}
 	d := Describe("sha256:00", "1.2.3", programs)
 	if again := Describe("sha256:00", "1.2.3", programs); !reflect.DeepEqual(d, again) {
 		t.Error("the same programs are described in two ways")
+	}
+	modules := []Module{
+		{"example.com/fork", "v1.0.1", "example.com/old"}, {"example.com/late", "v2.0.0+incompatible", "example.com/late"},
+		{"github.com/gin-gonic/gin", "v1.11.0", "github.com/gin-gonic/gin"}, {"stdlib", "1.26.8", "stdlib"},
+	}
+	if got := Modules(programs); !reflect.DeepEqual(got, modules) {
+		t.Errorf("modules %v, want %v", got, modules)
 	}
 
 	packages := map[string]Package{}
