@@ -16,9 +16,10 @@ const (
 
 // List the licences of what is in the image, and refuse those that will not do.
 //
-// The modules are those that the binaries hold, for linux/amd64 and linux/arm64, and Go's own
+// The modules are those that the binaries hold, for each of --platforms, and Go's own
 // library; the licences are what the files at the top of each module say, in SPDX's words. A
 // module without a licence that is known is an error, and so is one that --allow does not list.
+// What a --base holds is not looked at.
 //
 //	dagger call licenses --allow MIT,Apache-2.0,BSD-3-Clause
 func (s *Slipway) Licenses(
@@ -66,7 +67,11 @@ func (s *Slipway) licensed(ctx context.Context, allow []string) (*dagger.Contain
 	if err != nil {
 		return nil, err
 	}
-	code, err := s.program(ctx, pkg, s.buildsFor(platforms[0]))
+	platforms, err := s.allSupported(ctx)
+	if err != nil {
+		return nil, err
+	}
+	code, err := s.program(ctx, pkg, s.buildsFor(platforms[0])) // The modules of one are those of all.
 	if err != nil {
 		return nil, err
 	}

@@ -12,10 +12,11 @@ import (
 
 // List what is in the image, as an SPDX 2.3 document.
 //
-// The Go modules, with their versions and package URLs, and Go's own library, for linux/amd64
-// and linux/arm64. They are read out of the binaries in the layers, so it is what publish
-// pushes, and publish attaches the same document. Nothing in it depends on the day, the
-// machine or the repository. Licences are not in it.
+// The Go modules, with their versions and package URLs, and Go's own library, for each of
+// --platforms. They are read out of the binaries in the layers, so it is what publish
+// pushes, and publish attaches the same document. A --base is named, by its digest; what is in
+// it is not listed. Nothing in it depends on the day, the machine or the repository. Licences
+// are not in it.
 //
 //	dagger call sbom export --path hello.spdx.json
 func (s *Slipway) Sbom(ctx context.Context) (*dagger.File, error) {
@@ -44,8 +45,20 @@ func (s *Slipway) document(ctx context.Context, index v1.ImageIndex, digest v1.H
 	if err != nil {
 		return spdx.Document{}, err
 	}
+	base, err := s.baseRef(ctx)
+	if err != nil {
+		return spdx.Document{}, err
+	}
 	programs, err := programsOf(index, names[1:])
-	return spdx.Describe(digest.String(), st.version, programs), err
+	return spdx.Describe(digest.String(), st.version, base, programs), err
+}
+
+// baseRef is what the name of the base leads to, with its digest, "" if there is no base.
+func (s *Slipway) baseRef(ctx context.Context) (string, error) {
+	if s.Base == "" {
+		return "", nil
+	}
+	return dag.Container().From(s.Base).ImageRef(ctx)
 }
 
 // programsOf are the binaries of an index, for each platform the one that the image starts with

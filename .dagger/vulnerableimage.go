@@ -98,5 +98,5 @@ func vulnerableProgram(err error, image, platform, database string) error {
 	if errors.As(err, &exec) && exec.ExitCode == vulnerableStatus {
 		return fmt.Errorf("%s holds vulnerable modules (%s):\n%w", image, platform, execCause(err))
 	}
-	return vulnerable(err, dagger.Platform(platform), database)
+	return vulnerable(err, platform, database)
 }

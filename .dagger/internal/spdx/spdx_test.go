@@ -125,8 +125,8 @@ func TestDescribe(t *testing.T) {
 			&debug.BuildInfo{GoVersion: "go1.26.8 X:nodwarf5", Path: "example.com/hello/cmd/hello", Deps: deps}}
 	}
 	programs := []Program{program("linux/amd64", gin, forked, local), program("linux/arm64", newer, gin)}
-	d := Describe("sha256:00", "1.2.3", programs)
-	if again := Describe("sha256:00", "1.2.3", programs); !reflect.DeepEqual(d, again) {
+	d := Describe("sha256:00", "1.2.3", "docker.io/library/debian:13@sha256:33", programs)
+	if again := Describe("sha256:00", "1.2.3", "docker.io/library/debian:13@sha256:33", programs); !reflect.DeepEqual(d, again) {
 		t.Error("the same programs are described in two ways")
 	}
 	modules := []Module{
@@ -155,7 +155,7 @@ func TestDescribe(t *testing.T) {
 	}
 	for _, want := range []string{
 		"document DESCRIBES hello", "hello for linux/arm64 VARIANT_OF hello", "hello for linux/amd64 CONTAINS example.com/hello/cmd/hello",
-		"example.com/hello/cmd/hello DEPENDS_ON stdlib", "example.com/hello/cmd/hello DEPENDS_ON example.com/fork",
+		"hello for linux/amd64 DESCENDANT_OF docker.io/library/debian:13", "example.com/hello/cmd/hello DEPENDS_ON stdlib", "example.com/hello/cmd/hello DEPENDS_ON example.com/fork",
 		"example.com/hello/cmd/hello DEPENDS_ON example.com/beside",
 	} {
 		if !slices.Contains(told, want) {
