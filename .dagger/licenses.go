@@ -34,7 +34,7 @@ func (s *Slipway) Licenses(
 		return "", err
 	}
 	out, err := ctr.Stdout(ctx)
-	return out, execCause(err)
+	return out, verdict(err)
 }
 
 // Collect the texts of the licences that an image must be shipped with, in one file.
@@ -48,7 +48,7 @@ func (s *Slipway) LicenseTexts(ctx context.Context) (*dagger.File, error) {
 		return nil, err
 	}
 	if ctr, err = ctr.Sync(ctx); err != nil {
-		return nil, execCause(err)
+		return nil, verdict(err)
 	}
 	return ctr.File(licenseTexts), nil
 }

@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"slipway/helpers/internal/sanitize"
 )
 
 const mit = `MIT License
@@ -114,19 +112,15 @@ func TestRun(t *testing.T) {
 	if err := os.WriteFile(from, []byte(`{"Modules":[{"Path":"stdlib","Version":"1.26.8"}],"Allow":["BSD-3-Clause"]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var out strings.Builder
-	w := sanitize.NewWriter(&out)
-	if err := run(from, texts, w); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Flush(); err != nil {
+	list, err := run(from, texts)
+	if err != nil {
 		t.Fatal(err)
 	}
 	body, err := os.ReadFile(texts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "stdlib  1.26.8  BSD-3-Clause") || !strings.Contains(string(body), "stdlib 1.26.8, LICENSE\n\nCopyright 2009 The Go Authors") {
-		t.Errorf("%s\n%.200s", out.String(), body)
+	if !strings.Contains(list, "stdlib  1.26.8  BSD-3-Clause") || !strings.Contains(string(body), "stdlib 1.26.8, LICENSE\n\nCopyright 2009 The Go Authors") {
+		t.Errorf("%s\n%.200s", list, body)
 	}
 }

@@ -37,28 +37,32 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: licenses REQUEST-FILE TEXTS-FILE")
 		os.Exit(2)
 	}
-	out := sanitize.NewWriter(os.Stdout)
-	err := run(os.Args[1], os.Args[2], out)
+	out, progress := sanitize.NewWriter(os.Stdout), sanitize.NewWriter(os.Stderr)
+	list, err := run(os.Args[1], os.Args[2])
 	if err != nil {
+		fmt.Fprint(progress, list)
 		fmt.Fprintln(out, err)
+	} else {
+		fmt.Fprint(out, list)
 	}
-	if err := errors.Join(err, out.Flush()); err != nil {
+	if err := errors.Join(err, out.Flush(), progress.Flush()); err != nil {
 		os.Exit(1)
 	}
 }
 
-func run(from, texts string, out *sanitize.Writer) error {
+// run returns the list of licences, also beside an error that refuses some of them.
+func run(from, texts string) (string, error) {
 	text, err := os.ReadFile(from)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var r request
 	if err := json.Unmarshal(text, &r); err != nil {
-		return err
+		return "", err
 	}
 	roots, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE").Output()
 	if err != nil {
-		return err
+		return "", err
 	}
 	root, cache, _ := strings.Cut(strings.TrimSpace(string(roots)), "\n")
 	var found []licensed
@@ -66,26 +70,27 @@ func run(from, texts string, out *sanitize.Writer) error {
 		dir := m.dir(root, cache, r.Vendor)
 		if _, err := os.Stat(dir); err != nil && r.Vendor == "" { // The cache may have been emptied since.
 			if said, err := exec.Command("go", "mod", "download", m.Path+"@"+m.Version).CombinedOutput(); err != nil {
-				return fmt.Errorf("the files of %s cannot be had: %s", sanitize.Line(m.Path), said)
+				return "", fmt.Errorf("the files of %s cannot be had: %s", sanitize.Line(m.Path), said)
 			}
 		}
 		l, err := read(m, dir)
 		if err != nil {
-			return err
+			return "", err
 		}
 		found = append(found, l)
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	var list strings.Builder
+	table := tabwriter.NewWriter(&list, 0, 0, 2, ' ', 0)
 	for _, l := range found {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", sanitize.Line(l.module.Path), sanitize.Line(l.module.Version), l.names())
 	}
 	if err := table.Flush(); err != nil {
-		return err
+		return "", err
 	}
 	if err := os.WriteFile(texts, []byte(shipped(found)), 0o600); err != nil {
-		return err
+		return "", err
 	}
-	return refused(found, r.Allow)
+	return list.String(), refused(found, r.Allow)
 }
 
 // dir is where a module's files are.
