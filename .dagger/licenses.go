@@ -63,7 +63,7 @@ func (s *Slipway) licensed(ctx context.Context, allow []string) (*dagger.Contain
 	if err != nil {
 		return nil, err
 	}
-	programs, err := programs(index)
+	programs, err := s.linked(ctx, index)
 	if err != nil {
 		return nil, err
 	}

@@ -41,16 +41,21 @@ func (s *Slipway) document(ctx context.Context, index v1.ImageIndex, digest v1.H
 	if err != nil {
 		return spdx.Document{}, err
 	}
-	names, err := s.programNames(ctx)
-	if err != nil {
-		return spdx.Document{}, err
-	}
 	base, err := s.baseRef(ctx)
 	if err != nil {
 		return spdx.Document{}, err
 	}
-	programs, err := programsOf(index, names[1:])
-	return spdx.Describe(digest.String(), st.version, base, programs), err
+	linked, err := s.linked(ctx, index)
+	return spdx.Describe(digest.String(), st.version, base, linked), err
+}
+
+// linked are the programs of an index that was built here.
+func (s *Slipway) linked(ctx context.Context, index v1.ImageIndex) ([]spdx.Program, error) {
+	names, err := s.programNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return programsOf(index, names[1:])
 }
 
 // baseRef is what the name of the base leads to, with its digest, "" if there is no base.

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"dagger/slipway/internal/dagger"
@@ -24,6 +23,9 @@ func (s *Slipway) vulnerableImage(ctx context.Context, image, database string, d
 	programs, err := s.publishedPrograms(ctx, image)
 	if err != nil {
 		return "", err
+	}
+	if len(programs) == 0 {
+		return "", fmt.Errorf("%s holds no Go program, so nothing is known of it here: look into it with another scanner", image)
 	}
 	scanner := s.scanner()
 	var report strings.Builder
@@ -46,17 +48,17 @@ func (s *Slipway) vulnerableImage(ctx context.Context, image, database string, d
 		}
 		out, err := s.shown(ctr, "govulncheck", "-mode=binary", "-format=text", "-show=version,verbose", "-db="+source, programPath).Stdout(ctx)
 		if err != nil {
-			return "", vulnerableProgram(err, image, p.Platform, source)
+			return "", vulnerableProgram(err, image, p, source)
 		}
 		if err := recent(databaseDate(out)); err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&report, "%s\n%s\n", p.Platform, out)
+		fmt.Fprintf(&report, "%s %q\n%s\n", p.Platform, p.Path, out)
 	}
 	return report.String(), nil
 }
 
-// publishedPrograms are the programs of an image in a registry, one for each platform.
+// publishedPrograms are the Go programs of an image in a registry, for each platform.
 func (s *Slipway) publishedPrograms(ctx context.Context, image string) ([]spdx.Program, error) {
 	if err := checkDigest(image); err != nil {
 		return nil, err
@@ -78,7 +80,26 @@ func (s *Slipway) publishedPrograms(ctx context.Context, image string) ([]spdx.P
 		if err != nil {
 			return nil, err
 		}
-		return programs(index)
+		listed, err := index.IndexManifest()
+		if err != nil {
+			return nil, err
+		}
+		var all []spdx.Program
+		for _, d := range listed.Manifests {
+			if !d.MediaType.IsImage() || d.Platform == nil || d.Platform.OS == "unknown" { // buildx attaches so.
+				continue
+			}
+			img, err := index.Image(d.Digest)
+			if err != nil {
+				return nil, err
+			}
+			programs, err := spdx.All(d.Platform.String(), img)
+			if err != nil {
+				return nil, fmt.Errorf("cannot read %s: %w", image, err)
+			}
+			all = append(all, programs...)
+		}
+		return all, nil
 	}
 	img, err := got.Image()
 	if err != nil {
@@ -88,15 +109,14 @@ func (s *Slipway) publishedPrograms(ctx context.Context, image string) ([]spdx.P
 	if err != nil {
 		return nil, err
 	}
-	p, err := spdx.Read((&v1.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}).String(), img)
-	return []spdx.Program{p}, err
+	return spdx.All(config.Platform().String(), img)
 }
 
 // vulnerableProgram tells what was found from what could not be looked for.
-func vulnerableProgram(err error, image, platform, database string) error {
+func vulnerableProgram(err error, image string, p spdx.Program, database string) error {
 	var exec *dagger.ExecError
 	if errors.As(err, &exec) && exec.ExitCode == vulnerableStatus {
-		return fmt.Errorf("%s holds vulnerable modules (%s):\n%w", image, platform, execCause(err))
+		return fmt.Errorf("%s holds vulnerable modules (%s, %q):\n%w", image, p.Platform, p.Path, execCause(err))
 	}
-	return vulnerable(err, platform, database)
+	return vulnerable(err, p.Platform, database)
 }

@@ -114,6 +114,25 @@ func TestRead(t *testing.T) {
 	}
 }
 
+func TestAll(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := func(name string, body []byte) file { return file{name, tar.TypeReg, body} }
+	img := image(t, nil,
+		layer(t, is("bin/a", program), is("bin/gone", program), is("bin/c", []byte("\x7fELF of C")), is("short", []byte("x"))),
+		layer(t, is("bin/gone", []byte("a script")), is("b", program)))
+	all, err := All("linux/amd64", img)
+	if err != nil || len(all) != 2 || all[0].Path != "/b" || all[1].Path != "/bin/a" || all[1].Info == nil || len(all[0].Content) != len(program) {
+		t.Errorf("%d programs, %v", len(all), err)
+	}
+}
+
 func TestDescribe(t *testing.T) {
 	gin := &debug.Module{Path: "github.com/gin-gonic/gin", Version: "v1.11.0", Sum: "h1:abc="}
 	newer := &debug.Module{Path: "example.com/late", Version: "v2.0.0+incompatible"}
