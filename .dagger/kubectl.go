@@ -218,8 +218,8 @@ var dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // releaseName is the given one, or the last element of the module's path.
 func (s *Slipway) releaseName(ctx context.Context) (string, error) {
-	if s.Release != "" {
-		return s.Release, nil
+	if s.ReleaseAs != "" {
+		return s.ReleaseAs, nil
 	}
 	module, err := s.modulePath(ctx)
 	if err != nil {

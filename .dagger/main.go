@@ -112,7 +112,7 @@ type Slipway struct {
 	// +private
 	Namespace string
 	// +private
-	Release string
+	ReleaseAs string
 	// +private
 	APIServer *dagger.Service
 	// +private
@@ -441,7 +441,7 @@ func New(ctx context.Context, args struct {
 		Credential: args.Credential,
 		Context:    args.Context,
 		Namespace:  args.Namespace,
-		Release:    args.Release,
+		ReleaseAs:  args.Release,
 		APIServer:  args.ApiServer,
 
 		RecordKey:          args.RecordKey,

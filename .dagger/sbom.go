@@ -12,10 +12,11 @@ import (
 
 // List what is in the image, as an SPDX 2.3 document.
 //
-// The Go modules, with their versions and package URLs, and Go's own library, for linux/amd64
-// and linux/arm64. They are read out of the binaries in the layers, so it is what publish
-// pushes, and publish attaches the same document. Nothing in it depends on the day, the
-// machine or the repository. Licences are not in it.
+// The Go modules, with their versions and package URLs, and Go's own library, for each of
+// --platforms. They are read out of the binaries in the layers, so it is what publish
+// pushes, and publish attaches the same document. A --base is named, by its digest; what is in
+// it is not listed. Nothing in it depends on the day, the machine or the repository. Licences
+// are not in it.
 //
 //	dagger call sbom export --path hello.spdx.json
 func (s *Slipway) Sbom(ctx context.Context) (*dagger.File, error) {
@@ -40,12 +41,29 @@ func (s *Slipway) document(ctx context.Context, index v1.ImageIndex, digest v1.H
 	if err != nil {
 		return spdx.Document{}, err
 	}
-	names, err := s.programNames(ctx)
+	base, err := s.baseRef(ctx)
 	if err != nil {
 		return spdx.Document{}, err
 	}
-	programs, err := programsOf(index, names[1:])
-	return spdx.Describe(digest.String(), st.version, programs), err
+	linked, err := s.linked(ctx, index)
+	return spdx.Describe(digest.String(), st.version, base, linked), err
+}
+
+// linked are the programs of an index that was built here.
+func (s *Slipway) linked(ctx context.Context, index v1.ImageIndex) ([]spdx.Program, error) {
+	names, err := s.programNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return programsOf(index, names[1:])
+}
+
+// baseRef is what the name of the base leads to, with its digest, "" if there is no base.
+func (s *Slipway) baseRef(ctx context.Context) (string, error) {
+	if s.Base == "" {
+		return "", nil
+	}
+	return dag.Container().From(s.Base).ImageRef(ctx)
 }
 
 // programsOf are the binaries of an index, for each platform the one that the image starts with

@@ -79,11 +79,9 @@ func (s *Slipway) parameters(ctx context.Context) (attest.Parameters, error) {
 	if err != nil {
 		return attest.Parameters{}, err
 	}
-	base := ""
-	if s.Base != "" {
-		if base, err = dag.Container().From(s.Base).ImageRef(ctx); err != nil {
-			return attest.Parameters{}, err
-		}
+	base, err := s.baseRef(ctx)
+	if err != nil {
+		return attest.Parameters{}, err
 	}
 	source, err := s.sourceURL(ctx)
 	if err != nil {

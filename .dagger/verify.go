@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -101,7 +102,8 @@ func (s *Slipway) claimed(ctx context.Context, to registryAccess, puller *remote
 	if err != nil {
 		return nil, attest.Parameters{}, err
 	}
-	here := slices.IndexFunc(claims, func(p attest.Parameters) bool { return p.Revision == st.revision })
+	commit := strings.TrimSuffix(st.revision, "-dirty") // What was edited will show.
+	here := slices.IndexFunc(claims, func(p attest.Parameters) bool { return p.Revision == commit })
 	if here < 0 {
 		return nil, claims[0], fmt.Errorf("%s was built from commit %q of %q, and the source here is at %s: check that one out, and verify again",
 			ref.Name(), claims[0].Revision, claims[0].Source, st.revision)

@@ -42,8 +42,12 @@ const (
 // A database that cannot be reached, is empty, or is older than 90 days is an error:
 // nothing passes unseen.
 //
+// With --image it looks into a published image instead, whoever made it: at the modules that its
+// programs hold. Which of their code is called cannot be told there, so all of it counts.
+//
 //	dagger call vulnerabilities
 //	dagger call vulnerabilities --database-dir ./vulndb
+//	dagger call vulnerabilities --image ghcr.io/acme/hello@sha256:…
 //
 // +cache="never"
 func (s *Slipway) Vulnerabilities(
@@ -57,15 +61,18 @@ func (s *Slipway) Vulnerabilities(
 	//
 	// +optional
 	databaseDir *dagger.Directory,
+	// Image by digest to look into, in place of the source.
+	//
+	// +optional
+	image string,
 ) (string, error) {
 	if err := checkDatabase(ctx, database, databaseDir); err != nil {
 		return "", err
 	}
-	scanner := s.golang(helperCaches).
-		WithEnvVariable("CGO_ENABLED", "0").
-		WithEnvVariable("GOBIN", "/usr/local/bin").
-		WithExec([]string{"go", "install", govulncheck}).
-		File("/usr/local/bin/govulncheck")
+	if image != "" {
+		return s.vulnerableImage(ctx, image, database, databaseDir)
+	}
+	scanner := s.scanner()
 	if databaseDir != nil {
 		database = "file://" + databaseDirectory
 	}
@@ -104,6 +111,15 @@ func (s *Slipway) Vulnerabilities(
 		fmt.Fprintf(&report, "%s\n%s\n", p.Name, out)
 	}
 	return report.String(), nil
+}
+
+// scanner is govulncheck, compiled.
+func (s *Slipway) scanner() *dagger.File {
+	return s.golang(helperCaches).
+		WithEnvVariable("CGO_ENABLED", "0").
+		WithEnvVariable("GOBIN", "/usr/local/bin").
+		WithExec([]string{"go", "install", govulncheck}).
+		File("/usr/local/bin/govulncheck")
 }
 
 // checkDatabase refuses what govulncheck would take for a database without anything to find.

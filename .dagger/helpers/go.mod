@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/aymanbagabas/go-udiff v0.4.1
+	github.com/google/licensecheck v0.3.1
 	github.com/tsenart/vegeta/v12 v12.13.0
 	sigs.k8s.io/yaml v1.6.0
 )

@@ -21,6 +21,7 @@ const (
 
 	documentID = "SPDXRef-DOCUMENT"
 	indexID    = "SPDXRef-Index"
+	baseID     = "SPDXRef-Base"
 )
 
 // Document is SPDX's, as far as it is used here.
@@ -74,8 +75,9 @@ type relationship struct {
 }
 
 // Describe makes the document of an index with programs for each platform, of which the first is the
-// one that the image starts with. One document covers all, so that whoever asks for the index finds everything.
-func Describe(index, version string, programs []Program) Document {
+// one that the image starts with. One document covers all, so that whoever asks for the index finds
+// everything. base is the image that the programs were put onto, by digest, or "".
+func Describe(index, version, base string, programs []Program) Document {
 	name := "image"
 	if len(programs) > 0 {
 		name = path.Base(programs[0].Path)
@@ -89,6 +91,12 @@ func Describe(index, version string, programs []Program) Document {
 	top.Purpose, top.Checksums = "CONTAINER", sha(index)
 	d.Packages = append(d.Packages, top)
 	d.relate(documentID, "DESCRIBES", indexID)
+	if base != "" {
+		repository, digest, _ := strings.Cut(base, "@")
+		below := fresh(baseID, repository, "")
+		below.Purpose, below.Checksums, below.Comment = "CONTAINER", sha(digest), "its packages are not listed here"
+		d.Packages = append(d.Packages, below)
+	}
 	modules, described := map[string]Package{}, map[string]bool{}
 	for _, p := range programs {
 		suffix := strings.ReplaceAll(p.Platform, "/", "-")
@@ -101,6 +109,9 @@ func Describe(index, version string, programs []Program) Document {
 			described[image.ID] = true
 			d.Packages = append(d.Packages, image)
 			d.relate(image.ID, "VARIANT_OF", indexID)
+			if base != "" {
+				d.relate(image.ID, "DESCENDANT_OF", baseID)
+			}
 		} else { // another program of the same image
 			binary.ID += "-" + short(p.Path)
 		}
@@ -122,10 +133,17 @@ func (d *Document) relate(from, kind, to string) {
 	d.Relationships = append(d.Relationships, relationship{from, kind, to})
 }
 
+// standardLibrary is what package URLs call Go's own.
+const standardLibrary = "stdlib"
+
+func goVersion(p Program) string {
+	version, _, _ := strings.Cut(strings.TrimPrefix(p.Info.GoVersion, "go"), " ") // A space begins the experiments.
+	return version
+}
+
 // dependencies are the modules that are linked into a program, and Go's own library.
 func dependencies(p Program) []Package {
-	goVersion, _, _ := strings.Cut(strings.TrimPrefix(p.Info.GoVersion, "go"), " ") // A space begins the experiments.
-	all := []Package{module("stdlib", goVersion, "")}
+	all := []Package{module(standardLibrary, goVersion(p), "")}
 	for _, m := range p.Info.Deps {
 		all = append(all, ofModule(m))
 	}

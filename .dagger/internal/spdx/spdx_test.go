@@ -114,6 +114,25 @@ func TestRead(t *testing.T) {
 	}
 }
 
+func TestAll(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := func(name string, body []byte) file { return file{name, tar.TypeReg, body} }
+	img := image(t, nil,
+		layer(t, is("bin/a", program), is("bin/gone", program), is("bin/c", []byte("\x7fELF of C")), is("short", []byte("x"))),
+		layer(t, is("bin/gone", []byte("a script")), is("b", program)))
+	all, err := All("linux/amd64", img)
+	if err != nil || len(all) != 2 || all[0].Path != "/b" || all[1].Path != "/bin/a" || all[1].Info == nil || len(all[0].Content) != len(program) {
+		t.Errorf("%d programs, %v", len(all), err)
+	}
+}
+
 func TestDescribe(t *testing.T) {
 	gin := &debug.Module{Path: "github.com/gin-gonic/gin", Version: "v1.11.0", Sum: "h1:abc="}
 	newer := &debug.Module{Path: "example.com/late", Version: "v2.0.0+incompatible"}
@@ -121,13 +140,20 @@ func TestDescribe(t *testing.T) {
 		Replace: &debug.Module{Path: "example.com/fork", Version: "v1.0.1", Sum: "h1:def="}}
 	local := &debug.Module{Path: "example.com/beside", Version: "v0.0.0", Replace: &debug.Module{Path: "../beside"}}
 	program := func(platform string, deps ...*debug.Module) Program {
-		return Program{platform, "sha256:11" + platform, "/hello", "22" + platform,
+		return Program{platform, "sha256:11" + platform, "/hello", nil, "22" + platform,
 			&debug.BuildInfo{GoVersion: "go1.26.8 X:nodwarf5", Path: "example.com/hello/cmd/hello", Deps: deps}}
 	}
 	programs := []Program{program("linux/amd64", gin, forked, local), program("linux/arm64", newer, gin)}
-	d := Describe("sha256:00", "1.2.3", programs)
-	if again := Describe("sha256:00", "1.2.3", programs); !reflect.DeepEqual(d, again) {
+	d := Describe("sha256:00", "1.2.3", "docker.io/library/debian:13@sha256:33", programs)
+	if again := Describe("sha256:00", "1.2.3", "docker.io/library/debian:13@sha256:33", programs); !reflect.DeepEqual(d, again) {
 		t.Error("the same programs are described in two ways")
+	}
+	modules := []Module{
+		{"example.com/fork", "v1.0.1", "example.com/old"}, {"example.com/late", "v2.0.0+incompatible", "example.com/late"},
+		{"github.com/gin-gonic/gin", "v1.11.0", "github.com/gin-gonic/gin"}, {"stdlib", "1.26.8", "stdlib"},
+	}
+	if got := Modules(programs); !reflect.DeepEqual(got, modules) {
+		t.Errorf("modules %v, want %v", got, modules)
 	}
 
 	packages := map[string]Package{}
@@ -148,7 +174,7 @@ func TestDescribe(t *testing.T) {
 	}
 	for _, want := range []string{
 		"document DESCRIBES hello", "hello for linux/arm64 VARIANT_OF hello", "hello for linux/amd64 CONTAINS example.com/hello/cmd/hello",
-		"example.com/hello/cmd/hello DEPENDS_ON stdlib", "example.com/hello/cmd/hello DEPENDS_ON example.com/fork",
+		"hello for linux/amd64 DESCENDANT_OF docker.io/library/debian:13", "example.com/hello/cmd/hello DEPENDS_ON stdlib", "example.com/hello/cmd/hello DEPENDS_ON example.com/fork",
 		"example.com/hello/cmd/hello DEPENDS_ON example.com/beside",
 	} {
 		if !slices.Contains(told, want) {

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"dagger/slipway/internal/changelog"
+	"dagger/slipway/internal/dagger"
+)
+
+const (
+	changelogFile = "CHANGELOG.md"
+	// unreleased begins the version of a commit that has no tag.
+	unreleased = "0.0.0"
+)
+
+// Make a release of the source: test it, publish it, and return what goes with it.
+//
+// Runs test and lint, then publishes, with --sign-key signed, under the version as tag. What
+// can be refused without that, such as manifests that do not fit together, a key that will not do
+// or a changelog without this version, is refused first. The directory holds:
+//
+//	image            the address by digest, as publish returns it
+//	manifests.yaml   what kubectl apply -f takes, with that image, if the source has manifests
+//	sbom.spdx.json   the modules in the image
+//	CHANGELOG.md     what the source's CHANGELOG.md says of the version, if there is one
+//
+// The version is the commit's tag, or --version. browser and rehearse, the other checks, are
+// not part of it.
+//
+//	dagger call --version 1.2.3 --repository ghcr.io/acme/hello --sign-key env:COSIGN_KEY release export --path dist
+//
+// +cache="never"
+func (s *Slipway) Release(ctx context.Context) (*dagger.Directory, error) {
+	repo, err := s.repository()
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.stamp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if st.version == unreleased || strings.HasPrefix(st.version, unreleased+"-") {
+		return nil, errors.New("a release needs a version, and the commit has no tag: tag it, or give --version before the function's name")
+	}
+	if _, err := s.supply(ctx, false); err != nil {
+		return nil, err
+	}
+	section, err := s.changes(ctx, st.version)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.rendered(ctx, repo.Name()+"@"+unbuilt, nil, "")
+	manifests := err == nil
+	if err != nil && err.Error() != errNoManifests.Error() { // The helper says it as we do.
+		return nil, err
+	}
+	checks, checking := errgroup.WithContext(ctx)
+	checks.Go(func() error { _, err := s.Test(checking); return err })
+	checks.Go(func() error { _, err := s.Lint(checking); return err })
+	if err := checks.Wait(); err != nil {
+		return nil, err
+	}
+
+	image, err := s.Publish(ctx, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	sbom, err := s.Sbom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files := dag.Directory().WithNewFile("image", image+"\n").WithFile("sbom.spdx.json", sbom)
+	if section != "" {
+		files = files.WithNewFile(changelogFile, section)
+	}
+	if !manifests {
+		return files, nil
+	}
+	rendered, err := s.Render(ctx, image, nil)
+	if err != nil {
+		return nil, err
+	}
+	return files.WithFile("manifests.yaml", rendered), nil
+}
+
+// changes is what the changelog says of a version, "" if there is no changelog.
+func (s *Slipway) changes(ctx context.Context, version string) (string, error) {
+	file, err := s.find(ctx, changelogFile)
+	if err != nil || file == "" {
+		return "", err
+	}
+	text, err := s.Source.File(file).Contents(ctx)
+	if err != nil {
+		return "", err
+	}
+	section, ok := changelog.Section(text, version)
+	if !ok {
+		return "", fmt.Errorf("%s has no section for %s: give it a heading such as ## %[2]s, and say what changed", file, version)
+	}
+	return section, nil
+}
