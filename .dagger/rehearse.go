@@ -175,6 +175,9 @@ func (s *Slipway) onThrowaway(name string) (*Slipway, error) {
 // startThrowaway starts the registry and the cluster of onThrowaway, unless the manifests
 // have what such a cluster must not be given.
 func (s *Slipway) startThrowaway(ctx context.Context) error {
+	if _, err := s.allSupported(ctx); err != nil {
+		return err
+	}
 	// Any image will do: what is looked at does not depend on it.
 	file, err := s.Render(ctx, s.Repository+"@sha256:"+strings.Repeat("0", 64), nil)
 	if err != nil {
