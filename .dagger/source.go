@@ -213,8 +213,8 @@ func (s *Slipway) program(ctx context.Context, pkg string, target gosource.Targe
 	return s.code(ctx, tree, module, []string{below(module, pkg)}, used)
 }
 
-// packages is what is read to compile all packages and tests: of the module that the
-// service is in, or of the workspace where the caller stands in none of its modules.
+// packages is what is read to compile all packages and tests: of the workspace whose go.work
+// is where the caller stands, or else of the module that the service is in.
 func (s *Slipway) packages(ctx context.Context) (code, error) {
 	tree, err := s.tree(ctx)
 	if err != nil {
@@ -227,7 +227,7 @@ func (s *Slipway) packages(ctx context.Context) (code, error) {
 	target := s.buildsFor(p)
 	target.Cgo = true
 	dir, modules := s.Dir, tree.Workspace(s.Dir)
-	if _, ok := tree.Module(path.Join(s.Dir, s.Package)); ok || len(modules) == 0 {
+	if len(modules) == 0 {
 		if dir, err = s.module(ctx); err != nil {
 			return code{}, err
 		}

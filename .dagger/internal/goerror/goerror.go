@@ -51,4 +51,14 @@ func Advice(said string, code Code) string {
 	return ""
 }
 
+// NoRace words why the race detector is not to be had, from what go says when it is asked
+// for it in an image.
+func NoRace(said, image string) string {
+	if strings.Contains(said, "requires cgo") {
+		return "it needs a C compiler, and " + image + " has none: give --go-image one that has it"
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(said), "\n")
+	return strings.TrimPrefix(first, "go: ")
+}
+
 const generate = "run what generates it, for example go generate ./..., before the build, or commit it"

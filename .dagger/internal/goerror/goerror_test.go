@@ -63,3 +63,19 @@ func TestAdvice(t *testing.T) {
 		})
 	}
 }
+
+func TestNoRace(t *testing.T) {
+	tests := []struct{ name, said, want string }{
+		{"no compiler", "go: -race requires cgo; enable cgo by setting CGO_ENABLED=1\n",
+			"it needs a C compiler, and golang:alpine has none: give --go-image one that has it"},
+		{"no such platform", "-race is not supported on linux/arm\n", "-race is not supported on linux/arm"},
+		{"more than one line", "go: one\ntwo\n", "one"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := NoRace(tt.said, "golang:alpine"); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
