@@ -68,7 +68,7 @@ func (s *Slipway) tree(ctx context.Context) (*gosource.Tree, error) {
 	}))
 	tree, err := read.(func() (*gosource.Tree, error))()
 	if err == nil && !tree.HasModule() {
-		err = errors.New("there is no go.mod in the source: give --source the directory that holds it")
+		err = errors.New("there is no go.mod in the source: give --source the directory that holds it, or make one with go mod init")
 	}
 	return tree, err
 }
@@ -134,7 +134,7 @@ func (s *Slipway) mainPackage(ctx context.Context) (string, error) {
 func (s *Slipway) choice(dirs []string) string {
 	words := make([]string, len(dirs))
 	for i, dir := range dirs {
-		words[i] = "./" + strings.TrimPrefix(strings.TrimPrefix(dir, s.Dir), "/")
+		words[i] = below(s.Dir, dir)
 	}
 	return strings.Join(words, ", ")
 }
