@@ -32,6 +32,9 @@ const (
 	drainPause = 500 * time.Millisecond
 )
 
+// nameProtocol is the way out where the service speaks another protocol than it is asked in.
+const nameProtocol = "say which in smoke.yaml, with protocol: https, h2c, grpc or tcp"
+
 const needsHint = "; what it needs, such as environment and arguments, stands in the smoke.yaml beside its main package"
 
 // ask puts the questions to the service, writes one line for each to w and
@@ -53,6 +56,7 @@ func ask(w io.Writer, service, control, file string) error {
 	if err != nil {
 		return err
 	}
+	missing := max(len(q.Requests), 1) - len(answers) // past one that was not answered in time
 	if q.Drain {
 		answer, problems := drain(service, control, q)
 		answers = append(answers, questions.Answer{Question: "SIGTERM", Answer: answer, Problems: problems})
@@ -68,6 +72,12 @@ func ask(w io.Writer, service, control, file string) error {
 	}
 	if len(wrong) == 0 {
 		return nil
+	}
+	if missing > 0 {
+		wrong = append(wrong, fmt.Sprintf("%d more of the questions were not asked after that", missing))
+	}
+	if strings.Contains(wrong[0], "the connection broke") && len(q.Requests) > 0 {
+		wrong = append(wrong, "if the service speaks another protocol, "+nameProtocol)
 	}
 	if s, err := look(http.MethodGet, control); err == nil && s.Exit != "" && !q.Drain {
 		wrong = append(wrong, "the service has ended: "+s.Exit)
@@ -86,6 +96,9 @@ func answersOf(service string, q questions.Questions) ([]questions.Answer, error
 	for i, a := range answers {
 		if a.Way != nil {
 			answers[i] = questions.Answer{Question: a.Question, Answer: "no answer", Problems: []string{a.Way.Error()}}
+		}
+		for j, problem := range answers[i].Problems {
+			answers[i].Problems[j] = strings.ReplaceAll(problem, questions.NameThePort, nameProtocol)
 		}
 	}
 	return answers, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -12,26 +13,45 @@ import (
 	"slipway/helpers/internal/sanitize"
 )
 
-// listeners are the addresses on which programs in this container accept TCP connections.
-func listeners() []netip.AddrPort {
-	var all []netip.AddrPort
+// listeners are the addresses on which programs of this container accept TCP connections,
+// and the paths of Unix sockets on which they do.
+func listeners() (addresses []netip.AddrPort, sockets []string) {
+	held := heldSockets()
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		text, err := os.ReadFile(file)
 		if err == nil { // IPv6 may be off.
-			all = append(all, parseListeners(string(text))...)
+			addresses = append(addresses, parseListeners(string(text), held)...)
 		}
 	}
-	return all
+	text, err := os.ReadFile("/proc/net/unix")
+	if err == nil {
+		sockets = parseUnixSockets(string(text), held)
+	}
+	return addresses, sockets
+}
+
+// heldSockets are the inodes of the sockets that programs of this container have open. There
+// are others: Dagger listens on the loopback of each container, for its telemetry.
+func heldSockets() map[string]bool {
+	held := map[string]bool{}
+	files, _ := filepath.Glob("/proc/[0-9]*/fd/*") // the pattern is right
+	for _, file := range files {
+		to, err := os.Readlink(file)
+		if inode, ok := strings.CutPrefix(to, "socket:["); err == nil && ok {
+			held[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	return held
 }
 
 // parseListeners reads the format of /proc/net/tcp: local address and state, in
-// hexadecimal, are the second and the fourth field.
-func parseListeners(table string) []netip.AddrPort {
+// hexadecimal, are the second and the fourth field, the inode is the tenth.
+func parseListeners(table string, held map[string]bool) []netip.AddrPort {
 	const listen = "0A"
 	var all []netip.AddrPort
 	for line := range strings.Lines(table) {
 		fields := strings.Fields(line)
-		if len(fields) < 4 || fields[3] != listen {
+		if len(fields) < 10 || fields[3] != listen || !held[fields[9]] {
 			continue
 		}
 		host, port, _ := strings.Cut(fields[1], ":")
@@ -50,23 +70,14 @@ func parseListeners(table string) []netip.AddrPort {
 	return all
 }
 
-// unixSockets are the paths at which programs in this container accept connections.
-func unixSockets() []string {
-	text, err := os.ReadFile("/proc/net/unix")
-	if err != nil {
-		return nil
-	}
-	return parseUnixSockets(string(text))
-}
-
-// parseUnixSockets reads the format of /proc/net/unix: flags are the fourth field, the path,
-// which may hold spaces, the eighth.
-func parseUnixSockets(table string) []string {
+// parseUnixSockets reads the format of /proc/net/unix: flags are the fourth field, the inode
+// is the seventh, and the path, which may hold spaces, the rest.
+func parseUnixSockets(table string, held map[string]bool) []string {
 	const accepts = "00010000"
 	var all []string
 	for line := range strings.Lines(table) {
 		fields := strings.Fields(line)
-		if len(fields) >= 8 && fields[3] == accepts {
+		if len(fields) >= 8 && fields[3] == accepts && held[fields[6]] {
 			all = append(all, strings.Join(fields[7:], " "))
 		}
 	}

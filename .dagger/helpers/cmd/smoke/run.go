@@ -57,7 +57,8 @@ func run(stdout, stderr io.Writer, address string, command []string) error {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		_ = json.NewEncoder(w).Encode(state{Exit: exit, Log: log.lines(), Listens: listeners(), Sockets: unixSockets(), Host: host})
+		addresses, sockets := listeners()
+		_ = json.NewEncoder(w).Encode(state{Exit: exit, Log: log.lines(), Listens: addresses, Sockets: sockets, Host: host})
 	}))
 }
 
