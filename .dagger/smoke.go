@@ -61,7 +61,7 @@ func (s *Slipway) Smoke(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("the service does not answer as it should:\n%w", execCause(err))
 	}
 	if questions == smokeDefault {
-		out += "nothing else was asked: there is no " + smokeFile + " beside the main package\n"
+		out += "nothing else was asked: there is no " + smokeFile + " beside the main package, or it has no questions\n"
 	}
 	return out, nil
 }

@@ -68,7 +68,7 @@ func (s *Slipway) tree(ctx context.Context) (*gosource.Tree, error) {
 	}))
 	tree, err := read.(func() (*gosource.Tree, error))()
 	if err == nil && !tree.HasModule() {
-		err = errors.New("there is no go.mod in the source: give --source the directory that holds it")
+		err = errors.New("there is no go.mod in the source: give --source the directory that holds it, or make one with go mod init")
 	}
 	return tree, err
 }
@@ -134,7 +134,7 @@ func (s *Slipway) mainPackage(ctx context.Context) (string, error) {
 func (s *Slipway) choice(dirs []string) string {
 	words := make([]string, len(dirs))
 	for i, dir := range dirs {
-		words[i] = "./" + strings.TrimPrefix(strings.TrimPrefix(dir, s.Dir), "/")
+		words[i] = below(s.Dir, dir)
 	}
 	return strings.Join(words, ", ")
 }
@@ -213,8 +213,8 @@ func (s *Slipway) program(ctx context.Context, pkg string, target gosource.Targe
 	return s.code(ctx, tree, module, []string{below(module, pkg)}, used)
 }
 
-// packages is what is read to compile all packages and tests: of the module that the
-// service is in, or of the workspace where the caller stands in none of its modules.
+// packages is what is read to compile all packages and tests: of the workspace whose go.work
+// is where the caller stands, or else of the module that the service is in.
 func (s *Slipway) packages(ctx context.Context) (code, error) {
 	tree, err := s.tree(ctx)
 	if err != nil {
@@ -227,7 +227,7 @@ func (s *Slipway) packages(ctx context.Context) (code, error) {
 	target := s.buildsFor(p)
 	target.Cgo = true
 	dir, modules := s.Dir, tree.Workspace(s.Dir)
-	if _, ok := tree.Module(path.Join(s.Dir, s.Package)); ok || len(modules) == 0 {
+	if len(modules) == 0 {
 		if dir, err = s.module(ctx); err != nil {
 			return code{}, err
 		}

@@ -4,6 +4,7 @@ package goerror
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -17,16 +18,20 @@ type Code struct {
 }
 
 var (
-	newerGo      = regexp.MustCompile(`requires go >= (\d+\.\d+)\S* \(running go (\S+);`)
-	missingSum   = regexp.MustCompile(`missing go\.sum entry|updates to go\.(mod|sum) needed|missing go\.sum`)
-	missingFile  = regexp.MustCompile(`pattern (\S+): no matching files found`)
-	missingLocal = regexp.MustCompile(`(?:no required module provides package|module providing package|package) (\S+?)[;:]? `)
+	newerGo       = regexp.MustCompile(`(\S+) requires go >= (\d+\.\d+)\S* \(running go (\S+);`)
+	vendorDiffers = regexp.MustCompile(`inconsistent vendoring|is explicitly required in go\.mod, but not marked as explicit in vendor/`)
+	missingSum    = regexp.MustCompile(`missing go\.sum entry|updates to go\.(mod|sum) needed|missing go\.sum`)
+	missingFile   = regexp.MustCompile(`pattern (\S+): no matching files found`)
+	missingLocal  = regexp.MustCompile(`(?:no required module provides package|module providing package|package) (\S+?)[;:]? `)
 )
 
 // Advice is a line to put below what go said, "" if there is none.
 func Advice(said string, code Code) string {
 	if m := newerGo.FindStringSubmatch(said); m != nil {
-		return fmt.Sprintf("go.mod wants Go %s or newer and the image has %s: give --go-image one that has it, for example golang:%s", m[1], m[2], m[1])
+		return fmt.Sprintf("%s wants Go %s or newer and the image has %s: give --go-image one that has it, for example golang:%s", m[1], m[2], m[3], m[2])
+	}
+	if vendorDiffers.MatchString(said) {
+		return "vendor/ is not what go.mod says: run go mod vendor, or go work vendor in a workspace, and commit it"
 	}
 	if advice := notFetched(said, code); advice != "" {
 		return advice
@@ -35,6 +40,9 @@ func Advice(said string, code Code) string {
 		return "go.mod and go.sum are not complete: run go mod tidy and commit both"
 	}
 	if m := missingFile.FindStringSubmatch(said); m != nil {
+		if slices.Contains(strings.Split(m[1], "/"), "node_modules") {
+			return m[1] + " is embedded, but directories called node_modules are not loaded: copy it to another one, and commit that"
+		}
 		return m[1] + " is embedded but not in the source: " + generate
 	}
 	for _, m := range missingLocal.FindAllStringSubmatch(said, -1) {
@@ -49,6 +57,16 @@ func Advice(said string, code Code) string {
 		return "if what is undefined is generated: " + generate
 	}
 	return ""
+}
+
+// NoRace words why the race detector is not to be had, from what go says when it is asked
+// for it in an image.
+func NoRace(said, image string) string {
+	if strings.Contains(said, "requires cgo") {
+		return "it needs a C compiler, and " + image + " has none: give --go-image one that has it"
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(said), "\n")
+	return strings.TrimPrefix(first, "go: ")
 }
 
 const generate = "run what generates it, for example go generate ./..., before the build, or commit it"

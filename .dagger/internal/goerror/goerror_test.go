@@ -16,13 +16,17 @@ func TestAdvice(t *testing.T) {
 		{"a newer Go", "go: go.mod requires go >= 1.99.1 (running go 1.26.8; GOTOOLCHAIN=local)", code,
 			"go.mod wants Go 1.99 or newer and the image has 1.26.8: give --go-image one that has it, for example golang:1.99"},
 		{"a dependency's newer Go", "go: example.org/x@v1.0.0 requires go >= 1.30 (running go 1.26.8; GOTOOLCHAIN=local)", code,
-			"go.mod wants Go 1.30 or newer and the image has 1.26.8: give --go-image one that has it, for example golang:1.30"},
+			"example.org/x@v1.0.0 wants Go 1.30 or newer and the image has 1.26.8: give --go-image one that has it, for example golang:1.30"},
 		{"no line in go.sum", "main.go:3:8: missing go.sum entry for module providing package rsc.io/quote; to add:\n\tgo get example.com/m", code,
 			"go.mod and go.sum are not complete: run go mod tidy and commit both"},
 		{"go.mod not tidy", "go: updates to go.mod needed; to update it:\n\tgo mod tidy", code,
 			"go.mod and go.sum are not complete: run go mod tidy and commit both"},
 		{"no file to embed", "main.go:8:12: pattern dist/app.js: no matching files found", code,
 			"dist/app.js is embedded but not in the source: " + generate},
+		{"a file of npm to embed", "main.go:8:12: pattern web/node_modules/htmx.js: no matching files found", code,
+			"web/node_modules/htmx.js is embedded, but directories called node_modules are not loaded: copy it to another one, and commit that"},
+		{"another vendor tree", "go: inconsistent vendoring in /src:\n\trsc.io/quote@v1.5.2: is explicitly required in go.mod, but not marked as explicit in vendor/modules.txt", code,
+			"vendor/ is not what go.mod says: run go mod vendor, or go work vendor in a workspace, and commit it"},
 		{"no package", "main.go:3:8: no required module provides package example.com/m/gen; to add it:\n\tgo get example.com/m/gen", code,
 			"example.com/m/gen is not in the source: " + generate},
 		{"no package in the module", "main.go:3:8: package example.com/m/gen is not in std (/usr/local/go/src/example.com/m/gen)", code,
@@ -59,6 +63,22 @@ func TestAdvice(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := Advice(tt.said, tt.code); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestNoRace(t *testing.T) {
+	tests := []struct{ name, said, want string }{
+		{"no compiler", "go: -race requires cgo; enable cgo by setting CGO_ENABLED=1\n",
+			"it needs a C compiler, and golang:alpine has none: give --go-image one that has it"},
+		{"no such platform", "-race is not supported on linux/arm\n", "-race is not supported on linux/arm"},
+		{"more than one line", "go: one\ntwo\n", "one"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := NoRace(tt.said, "golang:alpine"); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
 	}

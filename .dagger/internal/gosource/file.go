@@ -31,7 +31,7 @@ type goFile struct {
 func (t *Tree) goFiles(dir string, target Target) []goFile {
 	var files []goFile
 	for _, name := range t.dirs[dir] {
-		if path.Ext(name) != ".go" || name[0] == '.' || name[0] == '_' || !nameFits(name, target) {
+		if !isGo(name) || t.refused[path.Join(dir, name)] != nil || !nameFits(name, target) {
 			continue
 		}
 		file, err := t.parsed(path.Join(dir, name))
@@ -41,6 +41,9 @@ func (t *Tree) goFiles(dir string, target Target) []goFile {
 	}
 	return files
 }
+
+// isGo says whether go takes a file of that name for a part of a package.
+func isGo(name string) bool { return path.Ext(name) == ".go" && name[0] != '.' && name[0] != '_' }
 
 // parsed reads each file once.
 func (t *Tree) parsed(file string) (goFile, error) {

@@ -23,7 +23,15 @@ var Ignored = []string{
 }
 
 // Read are the files whose text decides what else is read.
-var Read = []string{"**/*.go", "**/go.mod", "**/go.sum", "**/go.work", "**/go.work.sum"}
+var Read = append([]string{"**/*.go", "**/go.mod", "**/go.sum", "**/go.work", "**/go.work.sum"}, patternsOf(texts)...)
+
+func patternsOf(endings []string) []string {
+	patterns := make([]string, len(endings))
+	for i, ending := range endings {
+		patterns[i] = "**/*" + ending
+	}
+	return patterns
+}
 
 // Target is what a program is built for.
 type Target struct {
@@ -39,13 +47,16 @@ type Tree struct {
 	dirs    map[string][]string // directory to the names of its files
 	modules map[string]module   // by directory
 	links   map[string]string   // file to the file it stands for
+	refused map[string]error    // file to what is wrong with it, should go read it
 	known   sync.Map            // file to goFile
 }
 
-// New takes the paths of all files and the texts of those that Read names. It fails
-// if one of the latter is a symbolic link that leads nowhere in the tree.
-func New(texts fs.FS, paths []string) (*Tree, error) {
-	t := &Tree{texts: texts, dirs: map[string][]string{}, modules: map[string]module{}, links: map[string]string{}}
+// New takes the paths of all files and the texts of those that Read names.
+func New(files fs.FS, paths []string) (*Tree, error) {
+	t := &Tree{
+		texts: files, dirs: map[string][]string{}, modules: map[string]module{},
+		links: map[string]string{}, refused: map[string]error{},
+	}
 	for _, file := range paths {
 		if strings.HasSuffix(file, "/") || strings.HasPrefix(file, ".git/") || file == ".git" {
 			continue
@@ -58,17 +69,17 @@ func New(texts fs.FS, paths []string) (*Tree, error) {
 		switch path.Base(file) {
 		case "go.mod", "go.sum", "go.work", "go.work.sum":
 		default:
-			if path.Ext(file) != ".go" {
+			if path.Ext(file) != ".go" && !slices.Contains(texts, path.Ext(file)) {
 				continue
 			}
 		}
 		if err := t.link(file); err != nil {
 			return nil, err
 		}
-		if path.Base(file) != "go.mod" || within(file, "vendor") {
+		if path.Base(file) != "go.mod" || within(file, "vendor") || t.refused[file] != nil {
 			continue
 		}
-		text, err := fs.ReadFile(texts, file)
+		text, err := fs.ReadFile(files, file)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +88,7 @@ func New(texts fs.FS, paths []string) (*Tree, error) {
 	return t, nil
 }
 
-// link notes what a symbolic link stands for.
+// link notes what a symbolic link stands for, or that it leads nowhere in the tree.
 func (t *Tree) link(file string) error {
 	links, ok := t.texts.(fs.ReadLinkFS)
 	if !ok {
@@ -93,12 +104,13 @@ func (t *Tree) link(file string) error {
 	}
 	target := path.Join(path.Dir(file), to)
 	switch {
-	case path.Ext(file) != ".go":
-		return fmt.Errorf("%s in the source is a symbolic link: put the file itself there", file)
+	case strings.HasPrefix(path.Base(file), "go.") && path.Ext(file) != ".go":
+		t.refused[file] = fmt.Errorf("%s in the source is a symbolic link: put the file itself there", file)
 	case path.IsAbs(to) || !fs.ValidPath(target):
-		return fmt.Errorf("%s is a symbolic link to %s, which is outside of the source: put the file itself there", file, to)
+		t.refused[file] = fmt.Errorf("%s is a symbolic link to %s, which is outside of the source: put the file itself there", file, to)
+	default:
+		t.links[file] = target
 	}
-	t.links[file] = target
 	return nil
 }
 

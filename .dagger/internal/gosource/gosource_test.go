@@ -84,6 +84,25 @@ func TestProgram(t *testing.T) {
 		{"a link and what it stands for", map[string]string{
 			"go.mod": gomod, "main.go": "package main\n", "link.go": "->shared/x.go", "shared/x.go": "package main\n", "shared/y.go": "package main\n",
 		}, ".", "go.mod link.go main.go shared/x.go"},
+		{"a link to a file of another name", map[string]string{
+			"go.mod": gomod, "main.go": "package main\n", "add_amd64.s": "->shared/add.s", "shared/add.s": "", "x.h": "->shared/x.h", "shared/x.h": "",
+		}, ".", "add_amd64.s go.mod main.go shared/add.s shared/x.h x.h"},
+		{"links that nothing uses", map[string]string{
+			"go.mod": gomod, "main.go": "package main\n", "bazel-out/x.go": "->/private/x.go", "testdata/go.mod": "->../go.mod", "main_test.go": "->../out_test.go",
+		}, ".", "go.mod main.go"},
+		{"what assembly includes", map[string]string{
+			"go.mod": gomod, "main.go": "package main\n", "README.md": "",
+			"a_amd64.s": "#include \"textflag.h\"\n  # include \"inc/macros.h\"\n", "inc/macros.h": "#include \"../more.inc\"\n", "more.inc": "",
+		}, ".", "a_amd64.s go.mod inc/macros.h main.go more.inc"},
+		{"replacements that go does not read", map[string]string{
+			"go.mod":  gomod + "require example.com/lib v0.0.0\nreplace (\n\texample.com/lib => ./lib\n\texample.com/unused => ../unused\n)\n",
+			"main.go": "package main\n\nimport _ \"example.com/lib\"\n", "lib/lib.go": "package lib\n",
+			"lib/go.mod": "module example.com/lib\nrequire example.com/far v1.0.0\nreplace example.com/far => ../../far\n",
+		}, ".", "go.mod lib/go.mod lib/lib.go main.go"},
+		{"a replacement outside whose packages are vendored", map[string]string{
+			"go.mod": gomod + "require example.com/lib v0.0.0\nreplace example.com/lib => ../lib\n", "main.go": "package main\n",
+			"vendor/modules.txt": "", "vendor/example.com/lib/lib.go": "package lib\n",
+		}, ".", "go.mod main.go vendor/example.com/lib/lib.go vendor/modules.txt"},
 		{"a file that does not parse", map[string]string{
 			"go.mod": gomod, "main.go": "package main\n\nimport _ \"example.com/m/lib\"\n\nfunc {", "lib/lib.go": "pakage", "lib/ok.go": "package lib\n",
 		}, ".", "go.mod lib/lib.go lib/ok.go main.go"},
@@ -201,13 +220,19 @@ func TestRefusals(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		{"a replacement outside", map[string]string{"go.mod": gomod + "replace example.com/lib => ../lib\n", "main.go": "package main\n"},
+		{"a replacement outside", map[string]string{"go.mod": gomod + "require example.com/lib v0.0.0\nreplace example.com/lib => ../lib\n", "main.go": "package main\n"},
 			"go.mod replaces example.com/lib by ../lib, which is outside of the source: give --source the directory that holds both"},
-		{"a replacement that is not there", map[string]string{"go.mod": gomod + "replace example.com/lib => ./lib\n", "main.go": "package main\n"},
+		{"a replacement that is not there", map[string]string{"go.mod": gomod + "require (\n\texample.com/lib v0.0.0 // indirect\n)\nreplace example.com/lib => ./lib\n", "main.go": "package main\n"},
 			"go.mod replaces example.com/lib by ./lib, but there is no go.mod in lib"},
+		{"a replacement by an absolute path", map[string]string{
+			"go.mod": gomod + "require example.com/lib v0.0.0\nreplace example.com/lib => /home/ann/lib\n", "main.go": "package main\n"},
+			"go.mod replaces example.com/lib by /home/ann/lib, which is outside of the source: put it into the source and name it relative to go.mod"},
+		{"a replacement whose go.mod is a link", map[string]string{
+			"go.mod": gomod + "require example.com/lib v0.0.0\nreplace example.com/lib => ./lib\n", "main.go": "package main\n", "lib/go.mod": "->../go.mod"},
+			"lib/go.mod in the source is a symbolic link: put the file itself there"},
 		{"a workspace that leads outside", map[string]string{"go.mod": gomod, "go.work": "use (\n\t.\n\t../lib\n)\n", "main.go": "package main\n"},
 			"go.work uses ../lib, which is outside of the source"},
-		{"a link to the outside", map[string]string{"go.mod": gomod, "main.go": "package main\n", "x/x.go": "->../../x.go"},
+		{"a link to the outside", map[string]string{"go.mod": gomod, "main.go": "package main\n\nimport _ \"example.com/m/x\"\n", "x/x.go": "->../../x.go"},
 			"x/x.go is a symbolic link to ../../x.go, which is outside of the source"},
 		{"an absolute link", map[string]string{"go.mod": gomod, "main.go": "package main\n", "x.go": "->/etc/x.go"},
 			"x.go is a symbolic link to /etc/x.go, which is outside of the source"},

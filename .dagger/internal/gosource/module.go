@@ -3,6 +3,7 @@ package gosource
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -12,12 +13,13 @@ import (
 type module struct {
 	path     string
 	uses     []string          // directories, relative to the file
+	requires map[string]bool   // modules, indirectly too
 	replaced map[string]string // module to a directory, relative to the file
 }
 
 // parseModule reads a go.mod or a go.work file.
 func parseModule(text string) module {
-	m := module{replaced: map[string]string{}}
+	m := module{requires: map[string]bool{}, replaced: map[string]string{}}
 	block := ""
 	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, "//")
@@ -42,6 +44,8 @@ func parseModule(text string) module {
 			m.path = words[1]
 		case words[0] == "use" && len(words) == 2:
 			m.uses = append(m.uses, words[1])
+		case words[0] == "require" && len(words) > 2:
+			m.requires[words[1]] = true
 		case words[0] == "replace" && arrow > 1 && arrow+1 < len(words) && isLocal(words[arrow+1]):
 			m.replaced[words[1]] = words[arrow+1]
 		}
@@ -64,52 +68,79 @@ func (t *Tree) work(dir string) module {
 
 // importable maps the path of each module that a module's packages may be taken from
 // to its directory: the module itself, those of its workspace, and those that
-// replacements lead to. It fails if one of these is outside of the tree.
+// replacements lead to. It fails if one that go would read is not in the tree.
 func (t *Tree) importable(dir string) (map[string]string, error) {
 	found := map[string]string{}
-	var add func(name, dir, from, as string) error
-	replacements := func(m module, file, at string) error {
-		for name, to := range m.replaced {
-			if err := add(name, path.Join(at, to), file, fmt.Sprintf("replaces %s by %s", name, to)); err != nil {
+	mains := map[string]string{dir: ""} // directory to the file that names it
+	if at, ok := t.findUp(dir, "go.work"); ok {
+		for _, use := range t.work(at).uses {
+			file := path.Join(at, "go.work")
+			if err := t.lacks(file, "uses "+use, path.Join(at, use), path.IsAbs(use)); err != nil {
+				return nil, err
+			}
+			mains[path.Join(at, use)] = file
+		}
+	}
+	required := map[string]bool{}
+	for main := range mains {
+		found[t.modules[main].path] = main
+		maps.Copy(required, t.modules[main].requires)
+	}
+	_, vendored := t.Vendored(dir)
+
+	// Go obeys the replacements of main modules only, and reads them only where the module is
+	// required and its packages are not vendored.
+	var replace func(m module, file string, obeyed bool) error
+	replace = func(m module, file string, obeyed bool) error {
+		for _, name := range slices.Sorted(maps.Keys(m.replaced)) {
+			to := m.replaced[name]
+			place := path.Join(path.Dir(file), to)
+			if err := t.lacks(file, fmt.Sprintf("replaces %s by %s", name, to), place, path.IsAbs(to)); err != nil {
+				if obeyed && required[name] && !vendored {
+					return err
+				}
+				continue
+			}
+			if found[name] == place {
+				continue
+			}
+			found[name] = place
+			if err := replace(t.modules[place], path.Join(place, "go.mod"), false); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	add = func(name, dir, from, as string) error {
-		if !fs.ValidPath(dir) {
-			return fmt.Errorf("%s %s, which is outside of the source: give --source the directory that holds both, "+
-				"and the main package with --package", from, as)
+	for _, main := range slices.Sorted(maps.Keys(mains)) {
+		if err := replace(t.modules[main], path.Join(main, "go.mod"), true); err != nil {
+			return nil, err
 		}
-		m, there := t.modules[dir]
-		if !there {
-			return fmt.Errorf("%s %s, but there is no go.mod in %s", from, as, dir)
-		}
-		if name == "" {
-			name = m.path
-		}
-		if found[name] == dir {
-			return nil
-		}
-		found[name] = dir
-		return replacements(m, path.Join(dir, "go.mod"), dir)
-	}
-	if err := add("", dir, "", ""); err != nil {
-		return nil, err
 	}
 	if at, ok := t.findUp(dir, "go.work"); ok {
-		file := path.Join(at, "go.work")
-		work := t.work(at)
-		for _, use := range work.uses {
-			if err := add("", path.Join(at, use), file, "uses "+use); err != nil {
-				return nil, err
-			}
-		}
-		if err := replacements(work, file, at); err != nil {
+		if err := replace(t.work(at), path.Join(at, "go.work"), true); err != nil {
 			return nil, err
 		}
 	}
 	return found, nil
+}
+
+// lacks says what is wrong with a directory that a file names, as by what it does: nil if
+// there is a module.
+func (t *Tree) lacks(file, does, dir string, absolute bool) error {
+	if absolute || !fs.ValidPath(dir) {
+		hint := "give --source the directory that holds both, and the main package with --package"
+		if absolute {
+			hint = "put it into the source and name it relative to " + file
+		}
+		return fmt.Errorf("%s %s, which is outside of the source: %s", file, does, hint)
+	}
+	if err := t.refused[path.Join(dir, "go.mod")]; err != nil {
+		return err
+	}
+	if _, there := t.modules[dir]; !there {
+		return fmt.Errorf("%s %s, but there is no go.mod in %s", file, does, dir)
+	}
+	return nil
 }
 
 // ModuleFiles are the files by which the go command knows a module and those beside it.
@@ -123,6 +154,9 @@ func (t *Tree) ModuleFiles(dir string) ([]string, error) {
 		if t.Has(file) {
 			files = append(files, file)
 		}
+		if err == nil {
+			err = t.refused[file]
+		}
 	}
 	for _, dir := range modules {
 		add(path.Join(dir, "go.mod"))
@@ -133,5 +167,5 @@ func (t *Tree) ModuleFiles(dir string) ([]string, error) {
 		add(path.Join(at, "go.work.sum"))
 	}
 	slices.Sort(files)
-	return slices.Compact(files), nil
+	return slices.Compact(files), err
 }

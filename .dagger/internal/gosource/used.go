@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -13,6 +14,9 @@ var compiled = []string{
 	".c", ".cc", ".cpp", ".cxx", ".m", ".h", ".hh", ".hpp", ".hxx", ".f", ".F", ".for", ".f90", ".s", ".S", ".sx",
 	".swig", ".swigcxx", ".syso", ".a", ".pgo",
 }
+
+// texts are those of them that are text, and may be symbolic links.
+var texts = compiled[:slices.Index(compiled, ".syso")]
 
 // Used is what is read to build packages.
 type Used struct {
@@ -77,7 +81,10 @@ func (t *Tree) used(dirs []string, tests bool, target Target) (Used, error) {
 			continue
 		}
 		seen[dir] = true
-		files := t.read(dir, tests && slices.Contains(asked, dir), target, &used)
+		files, err := t.read(dir, tests && slices.Contains(asked, dir), target, &used)
+		if err != nil {
+			return Used{}, err
+		}
 		for _, file := range files {
 			for _, imported := range file.imports {
 				dirs = append(dirs, t.resolve(imported, modules, &used)...)
@@ -92,27 +99,59 @@ func (t *Tree) used(dirs []string, tests bool, target Target) (Used, error) {
 }
 
 // read adds what one package is made of, and returns its Go files.
-func (t *Tree) read(dir string, tests bool, target Target, used *Used) []goFile {
+func (t *Tree) read(dir string, tests bool, target Target, used *Used) ([]goFile, error) {
+	for _, name := range t.dirs[dir] {
+		at := path.Join(dir, name)
+		if !isGo(name) && !slices.Contains(compiled, path.Ext(name)) || strings.HasSuffix(name, "_test.go") && !tests {
+			continue
+		}
+		if err := t.refused[at]; err != nil {
+			return nil, err
+		}
+		if to, ok := t.links[at]; ok {
+			used.Files = append(used.Files, to)
+			if path.Ext(to) != path.Ext(at) { // What it says was not read.
+				used.Links = append(used.Links, at)
+			}
+		}
+		if !isGo(name) {
+			used.Files = append(used.Files, at)
+		}
+		if ext := path.Ext(name); ext == ".s" || ext == ".S" {
+			used.Files = append(used.Files, t.included(at)...)
+		}
+	}
 	files := t.goFiles(dir, target)
 	files = slices.DeleteFunc(files, func(file goFile) bool { return file.test && !tests })
 	for _, file := range files {
-		at := path.Join(dir, file.name)
-		used.Files = append(used.Files, at)
-		if to, ok := t.links[at]; ok {
-			used.Files = append(used.Files, to)
-		}
+		used.Files = append(used.Files, path.Join(dir, file.name))
 		for _, pattern := range file.patterns {
 			used.Files = append(used.Files, t.embedded(dir, pattern)...)
 		}
 		used.Generates = used.Generates || file.generate
 	}
-	for _, name := range t.dirs[dir] {
-		if slices.Contains(compiled, path.Ext(name)) {
-			used.Files = append(used.Files, path.Join(dir, name))
+	t.cgo(dir, files, target, used)
+	return files, nil
+}
+
+var include = regexp.MustCompile(`(?m)^[ \t]*#[ \t]*include[ \t]+"([^"\n]+)"`)
+
+// included are the files that one in assembly includes, whatever they are called.
+func (t *Tree) included(file string) []string {
+	var all []string
+	for next := []string{file}; len(next) > 0; next = next[1:] {
+		text, err := fs.ReadFile(t.texts, next[0])
+		if err != nil {
+			continue // its ending says nothing: it was not read
+		}
+		for _, m := range include.FindAllSubmatch(text, -1) {
+			to := path.Join(path.Dir(next[0]), string(m[1]))
+			if t.Has(to) && !slices.Contains(all, to) {
+				all, next = append(all, to), append(next, to)
+			}
 		}
 	}
-	t.cgo(dir, files, target, used)
-	return files
+	return all
 }
 
 // resolve finds the directories that an import path may mean.

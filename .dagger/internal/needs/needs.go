@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -60,6 +61,10 @@ func Parse(text []byte) (n Needs, questions []byte, err error) {
 		strict := json.NewDecoder(bytes.NewReader(section))
 		strict.DisallowUnknownFields()
 		if err := strict.Decode(&n); err != nil {
+			var typed *json.UnmarshalTypeError
+			if errors.As(err, &typed) && typed.Type.Kind() == reflect.String && (typed.Value == "bool" || strings.HasPrefix(typed.Value, "number")) {
+				err = fmt.Errorf("%s: a %s stands where text is wanted: put it in quotes, as in PORT: \"8080\"", typed.Field, typed.Value)
+			}
 			return n, nil, fmt.Errorf("needs: %w", err)
 		}
 		if err := n.check(); err != nil {

@@ -24,7 +24,6 @@ import (
 
 const (
 	startLimit = 60 * time.Second // for the service to accept its first connection
-	otherLimit = 3 * time.Second  // for the right port, once the service listens on another
 	replyLimit = 10 * time.Second // for one answer
 	exitLimit  = 60 * time.Second // from SIGTERM to the end of the process
 
@@ -32,6 +31,11 @@ const (
 	// is sent, and begin its shutdown before the second half arrives.
 	drainPause = 500 * time.Millisecond
 )
+
+// nameProtocol is the way out where the service speaks another protocol than it is asked in.
+const nameProtocol = "say which in smoke.yaml, with protocol: https, h2c, grpc or tcp"
+
+const needsHint = "; what it needs, such as environment and arguments, stands in the smoke.yaml beside its main package"
 
 // ask puts the questions to the service, writes one line for each to w and
 // returns every wrong answer, the service's last log lines before them.
@@ -52,6 +56,7 @@ func ask(w io.Writer, service, control, file string) error {
 	if err != nil {
 		return err
 	}
+	missing := max(len(q.Requests), 1) - len(answers) // past one that was not answered in time
 	if q.Drain {
 		answer, problems := drain(service, control, q)
 		answers = append(answers, questions.Answer{Question: "SIGTERM", Answer: answer, Problems: problems})
@@ -65,10 +70,19 @@ func ask(w io.Writer, service, control, file string) error {
 			wrong = append(wrong, a.Question+": "+p)
 		}
 	}
-	if len(wrong) > 0 {
-		return failure(control, wrong)
+	if len(wrong) == 0 {
+		return nil
 	}
-	return nil
+	if missing > 0 {
+		wrong = append(wrong, fmt.Sprintf("%d more of the questions were not asked after that", missing))
+	}
+	if strings.Contains(wrong[0], "the connection broke") && len(q.Requests) > 0 {
+		wrong = append(wrong, "if the service speaks another protocol, "+nameProtocol)
+	}
+	if s, err := look(http.MethodGet, control); err == nil && s.Exit != "" && !q.Drain {
+		wrong = append(wrong, "the service has ended: "+s.Exit)
+	}
+	return failure(control, wrong)
 }
 
 // answersOf asks the service at a URL. Nothing stands between it and this program, so
@@ -82,6 +96,9 @@ func answersOf(service string, q questions.Questions) ([]questions.Answer, error
 	for i, a := range answers {
 		if a.Way != nil {
 			answers[i] = questions.Answer{Question: a.Question, Answer: "no answer", Problems: []string{a.Way.Error()}}
+		}
+		for j, problem := range answers[i].Problems {
+			answers[i].Problems[j] = strings.ReplaceAll(problem, questions.NameThePort, nameProtocol)
 		}
 	}
 	return answers, nil
@@ -97,7 +114,8 @@ func started(service, control string) error {
 	if err != nil {
 		return err
 	}
-	var since time.Time // it listens, but elsewhere
+	var since time.Time // it is wrong in this way
+	var last misplaced
 	for deadline := time.Now().Add(startLimit); ; time.Sleep(50 * time.Millisecond) {
 		conn, err := net.DialTimeout("tcp", u.Host, time.Second)
 		if err == nil {
@@ -105,19 +123,18 @@ func started(service, control string) error {
 		}
 		s, err := look(http.MethodGet, control)
 		if err == nil && s.Exit != "" {
-			return fmt.Errorf("the service ended before it listened on port %d: %s", port, s.Exit)
+			return fmt.Errorf("the service ended before it listened on port %d: %s%s", port, s.Exit, needsHint)
 		}
-		wrong := elsewhere(s.others(control), uint16(port))
-		switch {
-		case wrong == "":
-			since = time.Time{}
-		case since.IsZero():
-			since = time.Now()
-		case time.Since(since) > otherLimit:
-			return errors.New(wrong)
+		s.Listens = s.others(control)
+		wrong := s.elsewhere(uint16(port))
+		if wrong != last {
+			last, since = wrong, time.Now()
+		}
+		if wrong.text != "" && time.Since(since) > wrong.limit {
+			return errors.New(wrong.text)
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the service did not listen on port %d within %s, nor on any other (see --port)", port, startLimit)
+			return fmt.Errorf("the service still runs, but did not listen on port %d within %.0f s, nor on any other", port, startLimit.Seconds())
 		}
 	}
 }

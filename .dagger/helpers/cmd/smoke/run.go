@@ -25,6 +25,7 @@ type state struct {
 
 	Host    string           // name of the machine as programs of the container see it
 	Listens []netip.AddrPort // where programs of the container accept connections, this one's control too
+	Sockets []string         // Unix sockets, likewise
 }
 
 // run starts the service, copies its output to stdout and stderr and answers on the control address:
@@ -56,7 +57,8 @@ func run(stdout, stderr io.Writer, address string, command []string) error {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		_ = json.NewEncoder(w).Encode(state{Exit: exit, Log: log.lines(), Listens: listeners(), Host: host})
+		addresses, sockets := listeners()
+		_ = json.NewEncoder(w).Encode(state{Exit: exit, Log: log.lines(), Listens: addresses, Sockets: sockets, Host: host})
 	}))
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,10 +11,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
-
-	"slipway/helpers/internal/sanitize"
 )
 
 // overtime is how long a test program may take beyond its -test.timeout, by which
@@ -25,65 +23,92 @@ const overtime = time.Minute
 // okPrefix begins go test's line for a package whose tests passed.
 const okPrefix = "ok  \t"
 
-// maxOutput is what is kept of one test program's output, in bytes.
-const maxOutput = 1 << 20
-
 var errFailed = errors.New("FAIL")
 
 // result is what go test would print for one package.
 type result struct {
 	text   string
 	failed bool
+	ran    bool // a test at least
+}
+
+// replayer runs the test programs that are kept in a directory.
+type replayer struct {
+	dir      string
+	run      string   // only tests whose names it matches, as go test -run has it
+	secrets  []string // values that nothing may show
+	profiles string   // directory for the coverage profile of each package
+	spans    *spans
 }
 
 // replay prints the report with what the recorded programs do in place of the
 // lines that call a package ok; the others, of packages without tests, stay. As
 // many programs run at a time as there are processors. It returns errFailed
 // unless every one of them ran and passed.
-func replay(w io.Writer, dir, report string) error {
+func (r replayer) replay(w io.Writer, report string) error {
 	text, err := os.ReadFile(report)
 	if err != nil {
 		return err
 	}
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var results []chan result
+	packages := 0
 	for line := range strings.Lines(string(text)) {
-		done := make(chan result, 1)
-		results = append(results, done)
-		rest, ok := strings.CutPrefix(line, okPrefix)
+		// Go leaves a package that has neither tests nor statements without the end of its line.
+		before, rest, ok := strings.Cut(line, okPrefix)
+		if before != "" {
+			results = append(results, make(chan result, 1))
+			results[len(results)-1] <- result{text: strings.TrimRight(before, "\t\n") + "\n"}
+		}
 		if !ok {
-			done <- result{text: line}
 			continue
 		}
+		done := make(chan result, 1)
+		results = append(results, done)
+		packages++
 		pkg, _, _ := strings.Cut(strings.TrimSpace(rest), "\t")
 		go func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			done <- test(dir, pkg)
+			done <- r.test(pkg)
 		}()
 	}
-	failed := false
+	failed, ran := false, false
 	for _, done := range results {
-		r := <-done
-		failed = failed || r.failed
-		if _, err := io.WriteString(w, r.text); err != nil {
+		one := <-done
+		failed = failed || one.failed
+		ran = ran || one.ran
+		if _, err := io.WriteString(w, one.text); err != nil {
 			return err
 		}
 	}
-	if failed {
+	there, err := os.ReadDir(r.dir)
+	if err != nil {
+		return err
+	}
+	recordings := slices.DeleteFunc(there, func(entry os.DirEntry) bool { return !entry.IsDir() })
+	switch {
+	case failed:
 		return errFailed
+	case packages != len(recordings):
+		return fmt.Errorf("%d packages have tests, but what go test says of them names %d", len(recordings), packages)
+	case r.run != "" && !ran:
+		return fmt.Errorf("no test has a name that --run %s matches", r.run)
 	}
 	return nil
 }
 
 // test runs the program of one package.
-func test(dir, pkg string) result {
-	from, c, err := recorded(dir, pkg)
+func (r replayer) test(pkg string) result {
+	from, c, err := recorded(r.dir, pkg)
 	if err != nil {
-		return result{fmt.Sprintf("%v\nFAIL\t%s [not recorded]\n", err, pkg), true}
+		return result{text: fmt.Sprintf("%v\nFAIL\t%s [not recorded]\n", err, pkg), failed: true}
 	}
 	start := time.Now()
-	out, err := run(filepath.Join(from, programFile), c)
+	suite := r.spans.suite(pkg)
+	out := newOutput(r.secrets, suite.test)
+	err = r.program(from, c, out)
+	suite.end(err == nil)
 	return judge(pkg, out, err, time.Since(start))
 }
 
@@ -107,23 +132,24 @@ func recorded(dir, pkg string) (string, call, error) {
 	return from, c, err
 }
 
-// run returns the program's output, standard error with it, as go test shows it, but made
-// harmless: whoever writes the tests chooses it.
-func run(program string, c call) ([]byte, error) {
+// program runs a test program; standard error is a part of its output, as go test has it.
+func (r replayer) program(from string, c call, out *output) error {
 	coverage, err := os.MkdirTemp("", "coverage")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer os.RemoveAll(coverage)
 
 	ctx := context.Background()
-	args := make([]string, 0, len(c.Args))
+	args := make([]string, 0, len(c.Args)+2)
 	for _, arg := range c.Args {
 		name, value, _ := strings.Cut(arg, "=")
 		switch name {
 		case "-test.gocoverdir":
 			// The recorded one went with the build.
 			arg = name + "=" + coverage
+		case "-test.coverprofile":
+			arg = name + "=" + filepath.Join(r.profiles, filepath.Base(from))
 		case "-test.timeout":
 			if limit, err := time.ParseDuration(value); err == nil && limit > 0 {
 				limited, cancel := context.WithTimeout(ctx, limit+overtime)
@@ -133,22 +159,21 @@ func run(program string, c call) ([]byte, error) {
 		}
 		args = append(args, arg)
 	}
-	cmd := exec.CommandContext(ctx, program, args...)
+	args = append(args, "-test.v=test2json")
+	if r.run != "" {
+		args = append(args, "-test.run="+r.run)
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(from, programFile), args...)
 	cmd.Dir = c.Dir
 	cmd.Env = append(cmd.Environ(), "GOCOVERDIR="+coverage)
 	cmd.WaitDelay = overtime
-	var out bytes.Buffer
-	harmless := sanitize.NewWriter(&out)
-	harmless.Limit(maxOutput)
-	cmd.Stdout, cmd.Stderr = harmless, harmless
+	cmd.Stdout, cmd.Stderr = out, out // one and the same, so that the order stays
 	err = cmd.Run()
-	if flushed := harmless.Flush(); err == nil {
-		err = flushed
-	}
+	out.end()
 	if ctx.Err() != nil {
 		err = errors.New("killed: it ran a minute longer than its -test.timeout")
 	}
-	return out.Bytes(), err
+	return err
 }
 
 // coverageLine is what a test program that counts coverage prints last.
@@ -156,27 +181,26 @@ var coverageLine = regexp.MustCompile(`(?m)^coverage: .*$`)
 
 // judge words what came of a package's tests as go test does: a line if they
 // passed, what they printed and a line if not.
-func judge(pkg string, out []byte, err error, took time.Duration) result {
+func judge(pkg string, out *output, err error, took time.Duration) result {
 	seconds := fmt.Sprintf("%.3fs", took.Seconds())
+	r := result{ran: len(out.tests) > 0, failed: err != nil}
 	if err == nil {
+		rest := out.program.out.String()
 		line := okPrefix + pkg + "\t" + seconds
-		if found := coverageLine.FindAll(out, -1); len(found) > 0 {
-			line += "\t" + string(found[len(found)-1])
+		if found := coverageLine.FindAllString(rest, -1); len(found) > 0 {
+			line += "\t" + found[len(found)-1]
 		}
-		if bytes.Contains(out, []byte("testing: warning: no tests to run\n")) {
+		if strings.Contains(rest, "testing: warning: no tests to run\n") {
 			line += " [no tests to run]"
 		}
-		return result{text: line + "\n"}
+		r.text = line + "\n"
+		return r
 	}
-	var text strings.Builder
-	text.Write(out)
-	if len(out) > 0 && !bytes.HasSuffix(out, []byte("\n")) {
-		text.WriteString("\n")
-	}
+	r.text = out.failures()
 	// Tests that fail say so themselves; a program that was killed does not.
-	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || !exit.Exited() || len(out) == 0 {
-		fmt.Fprintln(&text, err)
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || !exit.Exited() || out.unended() || r.text == "" {
+		r.text += err.Error() + "\n"
 	}
-	fmt.Fprintf(&text, "FAIL\t%s\t%s\n", pkg, seconds)
-	return result{text.String(), true}
+	r.text += fmt.Sprintf("FAIL\t%s\t%s\n", pkg, seconds)
+	return r
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -45,6 +46,8 @@ func TestReplay(t *testing.T) {
 		report  string
 		want    string
 		failed  bool
+		run     string
+		noTest  string // the error
 	}{
 		{
 			name: "as go test prints it, in its order",
@@ -84,16 +87,59 @@ func TestReplay(t *testing.T) {
 			want:    "a\\x1b[2J\n: :set-output name=x::y\n# #vso[task.complete]\nFAIL\ta\tT\n",
 			failed:  true,
 		},
+		{
+			name: "failed tests with what they said, and no other",
+			scripts: map[string]string{"a.test": `printf '\026=== RUN   TestA\nof a\n\026=== RUN   TestA/one\nof one\n\026=== RUN   TestA/two\nof two, half\026--- PASS: TestA/one (0.10s)\n'
+				printf '\026--- FAIL: TestA/two (0.20s)\n    a_test.go:3: late, let-me-in\n\026=== NAME  TestA\nmore of a\n\026--- FAIL: TestA (0.30s)\n'
+				printf '\026=== RUN   TestB\nof b\n\026=== PAUSE TestB\n\026=== RUN   TestC\n\026=== CONT  TestB\nagain b\n\026--- PASS: TestB (0.00s)\n'
+				printf '\026--- SKIP: TestC (0.00s)\n    no network\n\026FAIL\ncoverage: 5.0%% of statements\n'; exit 1`},
+			report: "ok  \ta\t0.001s\n",
+			want: "--- FAIL: TestA (0.30s)\nof a\nmore of a\n    --- FAIL: TestA/two (0.20s)\n    of two, half\n        a_test.go:3: late, ***\n" +
+				"coverage: 5.0% of statements\nFAIL\ta\tT\n",
+			failed: true,
+		},
+		{
+			name:    "a test in which the program ends",
+			scripts: map[string]string{"a.test": `printf '\026=== RUN   TestA\npanic: gone\n'; exit 2`},
+			report:  "ok  \ta\t0.001s\n",
+			want:    "--- FAIL: TestA (did not end)\npanic: gone\nexit status 2\nFAIL\ta\tT\n",
+			failed:  true,
+		},
+		{
+			name:    "what a test prints is not taken for package testing",
+			scripts: map[string]string{"a.test": `printf '\026=== RUN   TestA\n--- PASS: TestA (0.00s)\n=== RUN   TestB\n\026--- FAIL: TestA (0.00s)\n\026FAIL\n'; exit 1`},
+			report:  "ok  \ta\t0.001s\n",
+			want:    "--- FAIL: TestA (0.00s)\n--- PASS: TestA (0.00s)\n=== RUN   TestB\nFAIL\ta\tT\n",
+			failed:  true,
+		},
+		{
+			name:    "a name that no test has",
+			scripts: map[string]string{"a.test": "echo 'testing: warning: no tests to run'; echo PASS"},
+			report:  "ok  \ta\t0.001s\n",
+			run:     "TestTypo",
+			want:    "ok  \ta\tT [no tests to run]\n",
+			noTest:  "no test has a name that --run TestTypo matches",
+		},
+		{
+			name:    "a package without statements or tests",
+			scripts: map[string]string{"a.test": "echo PASS"},
+			report:  "\tm\t\tok  \ta\t0.001s\n\tempty\t\t",
+			want:    "\tm\nok  \ta\tT\n\tempty\n",
+		},
 		{name: "no package", report: "", want: ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			err := replay(&out, recordings(t, tt.scripts), report(t, tt.report))
+			r := replayer{dir: recordings(t, tt.scripts), run: tt.run, secrets: []string{"let-me-in"}, spans: new(spans)}
+			r.spans.mask = masking(r.secrets)
+			err := r.replay(&out, report(t, tt.report))
 			if got := seconds.ReplaceAllString(out.String(), "T"); got != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
-			if tt.failed != errors.Is(err, errFailed) || !tt.failed && err != nil {
+			if tt.noTest != "" && (err == nil || err.Error() != tt.noTest) {
+				t.Errorf("got error %v, want %s", err, tt.noTest)
+			} else if tt.noTest == "" && (tt.failed != errors.Is(err, errFailed) || !tt.failed && err != nil) {
 				t.Errorf("got error %v, want failed: %v", err, tt.failed)
 			}
 		})
@@ -103,22 +149,32 @@ func TestReplay(t *testing.T) {
 // What go test compiled and nobody kept would else be taken for tested.
 func TestReplayNotRecorded(t *testing.T) {
 	var out bytes.Buffer
-	err := replay(&out, t.TempDir(), report(t, "ok  \ta\t0.001s\n"))
+	err := replayer{dir: t.TempDir()}.replay(&out, report(t, "ok  \ta\t0.001s\n"))
 	if !errors.Is(err, errFailed) || !strings.HasSuffix(out.String(), "FAIL\ta [not recorded]\n") {
 		t.Errorf("got %q, %v", out.String(), err)
 	}
 }
 
+// So would what go test said in a way that this program does not know.
+func TestReplayNotNamed(t *testing.T) {
+	r := replayer{dir: recordings(t, map[string]string{"a.test": "echo PASS"})}
+	if err := r.replay(io.Discard, report(t, "fine: a\n")); err == nil {
+		t.Error("got no error")
+	}
+}
+
 func TestRunsWhereAndHowGoTestWould(t *testing.T) {
 	dir := recordings(t, map[string]string{"a.test": `pwd; echo "$PWD $*"; test -d "$GOCOVERDIR" && echo there; exit 1`},
-		"-test.paniconexit0", "-test.gocoverdir=/gone/with/the/build", "-test.timeout=10m0s", "-test.shuffle=on")
+		"-test.paniconexit0", "-test.gocoverdir=/gone/with/the/build", "-test.coverprofile=/gone/with/the/build",
+		"-test.timeout=10m0s", "-test.shuffle=on")
 	_, c, err := recorded(dir, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := test(dir, "a")
+	r := replayer{dir: dir, run: "TestA", profiles: "/profiles", spans: &spans{mask: masking(nil)}}.test("a")
 	lines := strings.Split(r.text, "\n")
-	call := regexp.MustCompile("^" + c.Dir + ` -test\.paniconexit0 -test\.gocoverdir=\S+ -test\.timeout=10m0s -test\.shuffle=on$`)
+	call := regexp.MustCompile("^" + c.Dir + ` -test\.paniconexit0 -test\.gocoverdir=\S+ -test\.coverprofile=/profiles/a\.test` +
+		` -test\.timeout=10m0s -test\.shuffle=on -test\.v=test2json -test\.run=TestA$`)
 	if lines[0] != c.Dir || !call.MatchString(lines[1]) || strings.Contains(lines[1], "/gone/") || lines[2] != "there" {
 		t.Errorf("got\n%s", r.text)
 	}
@@ -126,15 +182,18 @@ func TestRunsWhereAndHowGoTestWould(t *testing.T) {
 
 // A test that prints without end fills neither a log nor the memory.
 func TestReplayBounded(t *testing.T) {
-	dir := recordings(t, map[string]string{"a.test": "yes | head -c 5000000; exit 1"})
-	text := test(dir, "a").text
-	if len(text) > maxOutput+100 || !strings.Contains(text, "output cut\nFAIL\ta\t") {
+	dir := recordings(t, map[string]string{"a.test": `for n in 1 2 3 4 5 6 7 8; do
+			printf "\026=== RUN   Test$n\nfirst\n"; yes | head -c 600000; printf "\026--- FAIL: Test$n (0.00s)\nlast\n"
+		done; exit 1`})
+	text := replayer{dir: dir, spans: &spans{mask: masking(nil)}}.test("a").text
+	if len(text) > maxOutput+8*100 || !strings.HasPrefix(text, "--- FAIL: Test1 (0.00s)\nfirst\ny\n") ||
+		!strings.Contains(text, "y\n… output cut\ny\n") || !strings.Contains(text, "y\nlast\n--- FAIL: Test2 (0.00s)\n") {
 		t.Errorf("got %d bytes, ending in %q", len(text), text[max(0, len(text)-100):])
 	}
 }
 
 func TestJudgeTime(t *testing.T) {
-	if got := judge("a", []byte("PASS\n"), nil, 1234567*time.Microsecond).text; got != "ok  \ta\t1.235s\n" {
+	if got := judge("a", newOutput(nil, nil), nil, 1234567*time.Microsecond).text; got != "ok  \ta\t1.235s\n" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -157,8 +216,9 @@ func TestRecord(t *testing.T) {
 	if c.Dir != work || strings.Join(c.Args, " ") != "-test.run=^$ -test.v" {
 		t.Errorf("got %+v", c)
 	}
-	if out, err := run(filepath.Join(from, programFile), c); err != nil || !strings.Contains(string(out), "PASS") {
-		t.Errorf("the recorded program says %q, %v", out, err)
+	out := newOutput(nil, nil)
+	if err := (replayer{}).program(from, c, out); err != nil {
+		t.Errorf("the recorded program fails: %v\n%s", err, out.failures())
 	}
 	if err := record(dir, self, nil); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a second recording of the package: got %v, want a refusal", err)

@@ -85,7 +85,7 @@ func (r Request) judgeBody(resp *http.Response, body []byte) []string {
 	problems = append(problems, r.judgeJSON(body)...)
 	if resp.StatusCode == http.StatusBadRequest && !slices.Contains(r.Status, http.StatusBadRequest) && resp.TLS == nil {
 		if slices.ContainsFunc(tlsSigns, func(sign string) bool { return strings.Contains(string(body), sign) }) {
-			problems = append(problems, "the port speaks TLS; "+nameThePort)
+			problems = append(problems, "the port speaks TLS; "+NameThePort)
 		}
 	}
 	return problems

@@ -84,7 +84,7 @@ func judgeHealth(resp *http.Response, message []byte) (string, []string) {
 		known := false
 		if code, known = httpCodes[resp.StatusCode]; !known {
 			answer := fmt.Sprintf("HTTP status %d without a gRPC status", resp.StatusCode)
-			return answer, []string{answer + ": the port speaks another protocol than gRPC; " + nameThePort}
+			return answer, []string{answer + ": the port speaks another protocol than gRPC; " + NameThePort}
 		}
 	}
 	if told, ok := untold[code]; ok {

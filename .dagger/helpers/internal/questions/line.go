@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// nameThePort is the way out where a port is spoken to in the wrong protocol.
-const nameThePort = "say which protocol with the port's name (https, grpc, tcp) or its appProtocol in the Service"
+// NameThePort is the way out where a port of a cluster is spoken to in the wrong protocol.
+const NameThePort = "say which protocol with the port's name (https, grpc, tcp) or its appProtocol in the Service"
 
 // errorLimit is how many characters of an error are shown: it may quote the service.
 const errorLimit = 300
@@ -119,20 +119,20 @@ func (l *line) explain(ctx context.Context, err error) error {
 	case cause != nil:
 		return wayError{error: cause}
 	case strings.HasPrefix(start, tlsAlert) && !l.tls:
-		return errors.New("the port speaks TLS; " + nameThePort)
+		return errors.New("the port speaks TLS; " + NameThePort)
 	case errors.As(err, &noTLS):
-		return errors.New("the port speaks no TLS; " + nameThePort)
+		return errors.New("the port speaks no TLS; " + NameThePort)
 	case start == http1 && !l.protocols.HTTP1():
-		return errors.New("the port speaks HTTP/1 only; " + nameThePort)
+		return errors.New("the port speaks HTTP/1 only; " + NameThePort)
 	case !l.open.Load():
 		return wayError{error: errors.New(plain(err))}
 	case !heard || errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF),
 		strings.Contains(err.Error(), "GOAWAY"): // in HTTP/2 a server takes leave before it closes
 		return wayError{errors.New("the connection broke: " + plain(err)), !heard}
 	case strings.Contains(err.Error(), "malformed"):
-		return fmt.Errorf("%s: the port speaks TLS or another protocol; %s", plain(err), nameThePort)
+		return fmt.Errorf("%s: the port speaks TLS or another protocol; %s", plain(err), NameThePort)
 	case strings.Contains(err.Error(), "http2: "), strings.Contains(err.Error(), "connection error: "):
-		return fmt.Errorf("%s: the port speaks another protocol than HTTP/2; %s", plain(err), nameThePort)
+		return fmt.Errorf("%s: the port speaks another protocol than HTTP/2; %s", plain(err), NameThePort)
 	}
 	return errors.New(plain(err))
 }

@@ -97,8 +97,11 @@ func Parse(text string) (Questions, error) {
 	}
 	switch q.Protocol {
 	case "", schemeHTTP, schemeHTTPS, schemeH2C:
+		if q.Requests == nil {
+			q.Requests = []Request{{Path: "/"}}
+		}
 		if len(q.Requests) == 0 {
-			return q, errors.New("smoke.yaml: it has no requests")
+			return q, errors.New("smoke.yaml: requests is empty: leave it out, and GET / is asked")
 		}
 		if q.Protocol == schemeH2C && q.Drain {
 			return q, errors.New("smoke.yaml: drain is not asked over h2c: leave it out")

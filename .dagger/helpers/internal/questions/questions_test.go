@@ -7,12 +7,24 @@ import (
 	"testing"
 )
 
+// What has no requests is asked for GET /.
+func TestParseDefault(t *testing.T) {
+	for _, text := range []string{`{}`, `{"protocol": "https"}`, `{"drain": true}`} {
+		q, err := Parse(text)
+		if err != nil || len(q.Requests) != 1 || q.Requests[0].String() != "GET /" {
+			t.Errorf("%s: got %+v, %v", text, q.Requests, err)
+		}
+	}
+	if q, err := Parse(`{"protocol": "tcp"}`); err != nil || len(q.Requests) > 0 {
+		t.Errorf("tcp: got %+v, %v", q.Requests, err)
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                                 "EOF",
 		`[]`:                               "cannot unmarshal",
-		`{}`:                               "it has no requests",
-		`{"requests": []}`:                 "it has no requests",
+		`{"requests": []}`:                 "requests is empty: leave it out, and GET / is asked",
 		`{"requests": [{"paht": "/"}]}`:    `unknown field "paht"`,
 		`{"requests": [{"path": "/"}]} {}`: "something follows",
 		`{"requests": [null]}`:             `request 1: path "" does not begin with /`,
@@ -26,16 +38,15 @@ func TestParseRefuses(t *testing.T) {
 		`{"requests": [{"method": "POST", "path": "/", "send": {"body": "a", "json": 1}}]}`: "POST /: send has both body and json",
 		`{"protocol": "ftp"}`: `protocol "ftp": give http, https, h2c, grpc or tcp`,
 		`{"protocol": "h2c", "drain": true, "requests": [{"path": "/"}]}`: "drain is not asked over h2c",
-		`{"protocol": "https"}`:                                 "it has no requests",
-		`{"protocol": "grpc", "requests": [{"path": "/"}]}`:     "protocol grpc has neither requests nor drain",
-		`{"protocol": "tcp", "drain": true}`:                    "protocol tcp has neither requests nor drain",
-		`{"requests": [{"path": "/"}, {"path": "x"}]}`:          `request 2: path "x" does not begin with /`,
-		`{"requests": [{"path": "/\n"}]}`:                       "request 1: it cannot be sent",
-		`{"requests": [{"path": "/%zz"}]}`:                      "request 1: it cannot be sent",
-		`{"requests": [{"method": "GET /", "path": "/"}]}`:      "request 1: it cannot be sent",
-		`{"requests": [{"path": "/", "bodyMatches": "("}]}`:     "GET /: bodyMatches",
-		`{"requests": [{"path": "/", "status": "200"}]}`:        "neither a number",
-		`{"requests": [{"path": "/", "headers": {"A": true}}]}`: "cannot unmarshal",
+		`{"protocol": "grpc", "requests": [{"path": "/"}]}`:               "protocol grpc has neither requests nor drain",
+		`{"protocol": "tcp", "drain": true}`:                              "protocol tcp has neither requests nor drain",
+		`{"requests": [{"path": "/"}, {"path": "x"}]}`:                    `request 2: path "x" does not begin with /`,
+		`{"requests": [{"path": "/\n"}]}`:                                 "request 1: it cannot be sent",
+		`{"requests": [{"path": "/%zz"}]}`:                                "request 1: it cannot be sent",
+		`{"requests": [{"method": "GET /", "path": "/"}]}`:                "request 1: it cannot be sent",
+		`{"requests": [{"path": "/", "bodyMatches": "("}]}`:               "GET /: bodyMatches",
+		`{"requests": [{"path": "/", "status": "200"}]}`:                  "neither a number",
+		`{"requests": [{"path": "/", "headers": {"A": true}}]}`:           "cannot unmarshal",
 	} {
 		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", text, err, want)

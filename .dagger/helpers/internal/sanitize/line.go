@@ -31,12 +31,15 @@ func Line(text string) string {
 	return firstRunes(text, kept) + fmt.Sprintf("… (%d more characters)", total-kept)
 }
 
+// colours are a terminal's for a log. They are nobody's loss.
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
 // Quote makes a block of foreign lines, such as a log, with a mark before each line
-// that tells them from our own.
+// that tells them from our own, and without colours.
 func Quote(lines []string) []string {
 	quoted := make([]string, len(lines))
 	for i, line := range lines {
-		quoted[i] = "  | " + Line(line)
+		quoted[i] = "  | " + Line(colours.ReplaceAllString(line, ""))
 	}
 	return quoted
 }

@@ -48,8 +48,8 @@ func TestLine(t *testing.T) {
 }
 
 func TestQuote(t *testing.T) {
-	got := strings.Join(Quote([]string{"start\r", "::error::no", "##[error]no"}), "\n")
-	want := "  | start\n  | : :error::no\n  | # #[error]no"
+	got := strings.Join(Quote([]string{"start\r", "\x1b[1;31mred\x1b[0m \x1b[2J", "::error::no", "##[error]no"}), "\n")
+	want := "  | start\n  | red \\x1b[2J\n  | : :error::no\n  | # #[error]no"
 	if got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
