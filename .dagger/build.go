@@ -199,11 +199,16 @@ func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.Fil
 		use = cgoCaches
 		ldflags += " -linkmode external -extldflags -static"
 	}
-	workspace, err := s.workspace(ctx, use, code)
+	modules, err := s.modules(ctx, use, code)
 	if err != nil {
 		return nil, stamp{}, err
 	}
-	out := s.forPlatform(workspace, p).
+	files, err := code.files(ctx, code.used.Files)
+	if err != nil {
+		return nil, stamp{}, err
+	}
+	out := s.forPlatform(modules, p).
+		WithMountedDirectory("/src", files).
 		WithDirectory("/out", dag.Directory()).
 		WithExec([]string{
 			"go", "build", "-trimpath", "-tags", strings.Join(append(slices.Clone(s.buildTags()), "timetzdata"), ","),
@@ -215,11 +220,8 @@ func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.Fil
 	var c foreign
 	var looking errgroup.Group
 	if s.Cgo == nil {
-		looking.Go(func() error {
-			modules, err := s.modules(ctx, use, code)
-			if err == nil {
-				c, err = s.foreignCgo(ctx, modules, code.used.Imports, p)
-			}
+		looking.Go(func() (err error) {
+			c, err = s.foreignCgo(ctx, modules, code.used.Imports, p)
 			return err
 		})
 	}
