@@ -105,7 +105,6 @@ func checkStatic(ctx context.Context, program *dagger.File) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
 	file, err := program.Export(ctx, filepath.Join(dir, "program"))
 	if err != nil {
 		return err
@@ -114,7 +113,7 @@ func checkStatic(ctx context.Context, program *dagger.File) error {
 	if err != nil {
 		return fmt.Errorf("the linker of --go-image made no program for Linux: %w", err)
 	}
-	defer read.Close()
+	defer func() { _ = read.Close() }()
 	for _, segment := range read.Progs {
 		if segment.Type == elf.PT_INTERP {
 			return errors.New("the program is not static, although it was linked with -static: take what asks for " +

@@ -4,6 +4,7 @@ package linkvars
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -27,7 +28,7 @@ func Flags(given []string, version, revision string) (string, error) {
 		return "", fmt.Errorf("the version %q cannot be stamped: give one without spaces, quotes and braces as --version", version)
 	}
 	var flags strings.Builder
-	for _, assignment := range append(append([]string{}, Always...), given...) {
+	for _, assignment := range slices.Concat(Always, given) {
 		if err := Check(assignment); err != nil {
 			return "", err
 		}
@@ -41,11 +42,14 @@ func Check(assignment string) error {
 	name, value, found := strings.Cut(assignment, "=")
 	switch {
 	case !found:
-		return fmt.Errorf("--link-vars %q has no value: give importpath.Name=value, for example example.com/app/build.Version={version}", assignment)
+		return fmt.Errorf("--link-vars %q has no value: give importpath.Name=value, "+
+			"for example example.com/app/build.Version={version}", assignment)
 	case !variable.MatchString(name):
-		return fmt.Errorf("--link-vars %q names no variable: give the import path of its package (main for the program), a dot and its name", assignment)
+		return fmt.Errorf("--link-vars %q names no variable: "+
+			"give the import path of its package (main for the program), a dot and its name", assignment)
 	case !literal.MatchString(strings.NewReplacer("{version}", "", "{revision}", "").Replace(value)):
-		return fmt.Errorf("--link-vars %q has a value that cannot be set: give {version}, {revision}, letters, digits and ._~/+:=@%%!-", assignment)
+		return fmt.Errorf("--link-vars %q has a value that cannot be set: "+
+			"give {version}, {revision}, letters, digits and ._~/+:=@%%!-", assignment)
 	}
 	return nil
 }
