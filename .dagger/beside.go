@@ -148,3 +148,15 @@ func parsePackages(given []string) (service string, beside []string, err error) 
 	}
 	return all[0], all[1:], nil
 }
+
+// packageSetting is --package as it is given in a file, "" if it need not be.
+func (s *Slipway) packageSetting() string {
+	if s.Package == "" {
+		return ""
+	}
+	dirs := []string{path.Clean(s.Package)}
+	for _, dir := range s.Beside {
+		dirs = append(dirs, path.Clean(dir))
+	}
+	return strings.Join(dirs, ",")
+}

@@ -154,7 +154,7 @@ func (s *Slipway) addCI(ctx context.Context, host string, files map[string]strin
 		return nil
 	}
 	if !asked {
-		repository, err := s.Source.Exists(ctx, ".git")
+		repository, err := s.Git.Exists(ctx, ".git")
 		if err != nil || !repository {
 			return err
 		}
@@ -196,9 +196,7 @@ func (s *Slipway) addSettings(ctx context.Context, service scaffold.Service, fil
 			break
 		}
 	}
-	if s.Package != "" {
-		service.Package = path.Clean(s.Package)
-	}
+	service.Package = s.packageSetting()
 	text, err := service.Settings()
 	files[path.Join(s.Dir, settingsFile)] = text
 	return err

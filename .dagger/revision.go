@@ -34,8 +34,12 @@ var stamps sync.Map // stampOf to func() (stamp, error)
 
 // stampOf is what a stamp depends on.
 type stampOf struct {
-	source         *dagger.Directory
-	dir, pkg, more string
+	source          *dagger.Directory
+	dir, pkg, files string
+}
+
+func (s *Slipway) stampOf() stampOf {
+	return stampOf{s.Source, s.Dir, s.Package, strings.Join(slices.Concat(s.Beside, s.buildTags()), ",")}
 }
 
 // stamp reads commit and tags out of .git by hand, and compares the files that the image
@@ -45,7 +49,7 @@ func (s *Slipway) stamp(ctx context.Context) (stamp, error) {
 	if s.image != nil {
 		return s.image.stamp(ctx)
 	}
-	read, _ := stamps.LoadOrStore(stampOf{s.Source, s.Dir, s.Package, strings.Join(s.Beside, ",")}, sync.OnceValues(func() (stamp, error) {
+	read, _ := stamps.LoadOrStore(s.stampOf(), sync.OnceValues(func() (stamp, error) {
 		st, err := s.readStamp(ctx)
 		for _, why := range []string{st.doubt, st.note} {
 			if err == nil && why != "" {

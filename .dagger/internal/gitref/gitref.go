@@ -134,6 +134,9 @@ func unpack(text string, refs map[string]string) {
 	}
 }
 
+// notInName are the characters that git lets no reference have.
+func notInName(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`~^:?*[\`, r) }
+
 var majorDir = regexp.MustCompile(`(^|/)v[0-9]+$`)
 
 // version is the best tag of the commit: one with the prefix that Go gives to a module in
@@ -152,7 +155,7 @@ func (r Repository) version(module string, rooted bool) (best, unread string) {
 	for _, prefix := range prefixes {
 		for ref := range r.refs {
 			tag, ok := strings.CutPrefix(ref, "refs/tags/"+prefix)
-			if !ok || path.Base(tag) != tag {
+			if !ok || path.Base(tag) != tag || strings.ContainsFunc(tag, notInName) {
 				continue
 			}
 			at, told := r.commit(ref)

@@ -34,6 +34,7 @@ func TestRead(t *testing.T) {
 		{"a word before which a number goes", tagged("v1.0.0-1", "v1.0.0-rc"), ".", [2]string{"v1.0.0-rc", here}},
 		{"without v", tagged("1.9.0", "1.10.0"), ".", [2]string{"1.10.0", here}},
 		{"versions before words", tagged("stable", "v0.1.0"), ".", [2]string{"v0.1.0", here}},
+		{"what git calls no tag", tagged("v9 -x", "v9\n", "v9:1", "v1.0.0"), ".", [2]string{"v1.0.0", here}},
 		{"only words", tagged("nightly", "stable"), ".", [2]string{"stable", here}},
 		{"another module's tag", tagged("web/v9.0.0", "v1.2.3"), ".", [2]string{"v1.2.3", here}},
 		{"only another module's tag", tagged("web/v9.0.0"), ".", [2]string{"0.0.0-aaaaaaaaaaaa", here}},
