@@ -248,6 +248,10 @@ func (s *Slipway) goCause(ctx context.Context, err error, code code, foreignC ma
 	if module, err := s.modulePath(ctx); err == nil {
 		known.Module = module
 	}
+	tree, treeErr := s.tree(ctx)
+	if module, moduleErr := s.module(ctx); treeErr == nil && moduleErr == nil {
+		known.Alike = func(dir string) string { return tree.Alike(path.Join(module, dir)) }
+	}
 	if advice := goerror.Advice(err.Error(), known); advice != "" {
 		return fmt.Errorf("%w\n\n%s", err, advice)
 	}

@@ -42,6 +42,9 @@ func cgo(said string, code Code) string {
 		}
 	}
 	if m := onlyCgo.FindStringSubmatch(said); m != nil {
+		if dir, own := strings.CutPrefix(m[1], "/src/"); own && !slices.Contains(code.Cgo, dir) {
+			return dir + " has no file for this platform and these tags: give --tags, before the function's name, with those that its files want"
+		}
 		which = m[1]
 	} else if !strings.Contains(said, "undefined: ") && !strings.Contains(said, "too many errors") {
 		return ""

@@ -15,13 +15,21 @@ type Code struct {
 	Generates  bool              // there are go:generate lines
 	Module     string            // path of the module
 	Netrc      bool              // passwords were given for fetching modules
+
+	// Alike finds a directory of the module whose name differs in upper and lower case
+	// only; "" if there is none.
+	Alike func(dir string) string
 }
 
 var (
 	newerGo       = regexp.MustCompile(`(\S+) requires go >= (\d+\.\d+)\S* \(running go (\S+);`)
 	vendorDiffers = regexp.MustCompile(`inconsistent vendoring|is explicitly required in go\.mod, but not marked as explicit in vendor/`)
 	missingSum    = regexp.MustCompile(`missing go\.sum entry|updates to go\.(mod|sum) needed|missing go\.sum`)
-	missingFile   = regexp.MustCompile(`pattern (\S+): no matching files found`)
+	newerSyntax   = regexp.MustCompile(`unknown (?:directive|block type): (?:toolchain|tool|ignore|godebug)\b|invalid go version '[\d.]+'`)
+	missingFile   = regexp.MustCompile(`pattern (?:all:)?(.+): no matching files found`)
+	emptyDir      = regexp.MustCompile(`cannot embed directory (.+): contains no embeddable files`)
+	irregular     = regexp.MustCompile(`cannot embed irregular file (.+)`)
+	notVendored   = regexp.MustCompile(`import lookup disabled by -mod=vendor`)
 	missingLocal  = regexp.MustCompile(`(?:no required module provides package|module providing package|package) (\S+?)[;:]? `)
 )
 
@@ -30,8 +38,11 @@ func Advice(said string, code Code) string {
 	if m := newerGo.FindStringSubmatch(said); m != nil {
 		return fmt.Sprintf("%s wants Go %s or newer and the image has %s: give --go-image one that has it, for example golang:%s", m[1], m[2], m[3], m[2])
 	}
+	if newerSyntax.MatchString(said) {
+		return "go.mod is written for another Go than the image has: give --go-image one that is as new as its go line says"
+	}
 	if vendorDiffers.MatchString(said) {
-		return "vendor/ is not what go.mod says: run go mod vendor, or go work vendor in a workspace, and commit it"
+		return revendor
 	}
 	if advice := notFetched(said, code); advice != "" {
 		return advice
@@ -45,10 +56,26 @@ func Advice(said string, code Code) string {
 		}
 		return m[1] + " is embedded but not in the source: " + generate
 	}
+	if m := emptyDir.FindStringSubmatch(said); m != nil {
+		return m[1] + " is embedded but holds no file, or hidden ones only: " + generate
+	}
+	if m := irregular.FindStringSubmatch(said); m != nil {
+		return m[1] + " is a symbolic link, which go does not embed: put the file itself there"
+	}
 	for _, m := range missingLocal.FindAllStringSubmatch(said, -1) {
-		if code.Module != "" && strings.HasPrefix(m[1], code.Module+"/") {
-			return m[1] + " is not in the source: " + generate
+		dir, own := strings.CutPrefix(m[1], code.Module+"/")
+		if code.Module == "" || !own {
+			continue
 		}
+		if code.Alike != nil {
+			if other := code.Alike(dir); other != "" {
+				return fmt.Sprintf("%s is not in the source, but %s is: upper and lower case differ, so import it by that name", m[1], other)
+			}
+		}
+		return m[1] + " is not in the source: " + generate
+	}
+	if notVendored.MatchString(said) {
+		return revendor
 	}
 	if advice := cgo(said, code); advice != "" {
 		return advice
@@ -68,5 +95,7 @@ func NoRace(said, image string) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(said), "\n")
 	return strings.TrimPrefix(first, "go: ")
 }
+
+const revendor = "vendor/ is not what go.mod says: run go mod vendor, or go work vendor in a workspace, and commit it"
 
 const generate = "run what generates it, for example go generate ./..., before the build, or commit it"

@@ -167,6 +167,17 @@ func (t *Tree) Vendored(module string) (string, bool) {
 	return root, t.Has(path.Join(root, "vendor/modules.txt"))
 }
 
+// Alike is the directory with files whose path differs from that of dir in upper and lower
+// case only. It is "" if there is none.
+func (t *Tree) Alike(dir string) string {
+	for other := range t.dirs {
+		if other != dir && strings.EqualFold(other, dir) {
+			return other
+		}
+	}
+	return ""
+}
+
 // findUp is the nearest directory, from dir upward, that holds a file of that name.
 func (t *Tree) findUp(dir, name string) (string, bool) {
 	for {

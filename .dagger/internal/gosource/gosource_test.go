@@ -214,6 +214,18 @@ func TestMains(t *testing.T) {
 	}
 }
 
+func TestAlike(t *testing.T) {
+	source, err := tree(t, map[string]string{"go.mod": gomod, "Lib/DB/x.go": "package db\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{"lib/db": "Lib/DB", "Lib/DB": "", "other": ""} {
+		if got := source.Alike(dir); got != want {
+			t.Errorf("%s: got %q, want %q", dir, got, want)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	tests := []struct {
 		name  string
