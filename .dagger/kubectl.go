@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"path"
-	"regexp"
 	"strings"
 	"time"
 
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/names"
 )
 
 const (
@@ -82,7 +81,7 @@ func (s *Slipway) rollout(ctx context.Context, command string, req request, with
 	}
 	req.Context, req.Namespace = s.Context, s.Namespace
 	if req.Manifests == nil && s.Namespace == "" {
-		if err := checkOverlay(s.Overlay); err != nil {
+		if err := names.CheckOverlay(s.Overlay); err != nil {
 			return "", err
 		}
 		req.Manifests = &rendering{Dir: manifestsPath, Overlay: s.Overlay, OnlyNamespace: true}
@@ -214,8 +213,6 @@ func verdict(err error) error {
 	return errors.New(strings.TrimSpace(exec.Stdout))
 }
 
-var dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-
 // releaseName is the given one, or the last element of the module's path.
 func (s *Slipway) releaseName(ctx context.Context) (string, error) {
 	if s.ReleaseAs != "" {
@@ -225,19 +222,9 @@ func (s *Slipway) releaseName(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	release := strings.ToLower(path.Base(majorVersion.ReplaceAllString(module, "")))
-	return release, validRelease(release)
+	release := names.Release(module)
+	return release, names.CheckRelease(release)
 }
-
-// validRelease refuses what no release can be called: records add to its name.
-func validRelease(release string) error {
-	if len(release) > 53 || !dnsLabel.MatchString(release) {
-		return fmt.Errorf("the release cannot be called %q: give --release lower-case letters, digits and dashes, 53 at most", release)
-	}
-	return nil
-}
-
-var majorVersion = regexp.MustCompile(`/v\d+$`)
 
 func seconds(flag string) (int, error) {
 	d, err := time.ParseDuration(flag)

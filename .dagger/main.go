@@ -21,7 +21,9 @@ import (
 
 	"dagger/slipway/internal/attest"
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/imageref"
 	"dagger/slipway/internal/linkvars"
+	"dagger/slipway/internal/names"
 	"dagger/slipway/internal/platform"
 )
 
@@ -338,14 +340,14 @@ func New(ctx context.Context, args struct {
 	if args.Port < 0 || args.Port > 65535 {
 		return nil, fmt.Errorf("--port %d is not a TCP port: give one from 1 to 65535", args.Port)
 	}
-	if err := checkImages(map[string]string{
+	if err := imageref.CheckImages(map[string]string{
 		"go-image": args.GoImage, "kubectl-image": args.KubectlImage, "cluster-image": args.ClusterImage,
 		"registry-image": args.RegistryImage, "browser-image": args.BrowserImage,
 	}); err != nil {
 		return nil, err
 	}
 	if args.Base != "" {
-		if err := checkImages(map[string]string{"base": args.Base}); err != nil {
+		if err := imageref.CheckImages(map[string]string{"base": args.Base}); err != nil {
 			return nil, err
 		}
 	}
@@ -388,11 +390,11 @@ func New(ctx context.Context, args struct {
 			return nil, err
 		}
 	}
-	if args.Namespace != "" && !dnsLabel.MatchString(args.Namespace) {
-		return nil, fmt.Errorf("--namespace %q is not a namespace's name: give lower-case letters, digits and dashes, 63 at most", args.Namespace)
+	if err := names.CheckNamespace(args.Namespace); err != nil {
+		return nil, err
 	}
 	if args.Release != "" {
-		if err := validRelease(args.Release); err != nil {
+		if err := names.CheckRelease(args.Release); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/imageref"
+	"dagger/slipway/internal/names"
 )
 
 // manifestsDir is where a source keeps its manifests.
@@ -92,7 +94,7 @@ const manifestsPath = "/manifests"
 
 // toRender has the overlay rendered with an image, after a look at what names both.
 func (s *Slipway) toRender(image string) (*rendering, error) {
-	if err := cmp.Or(checkDigest(image), checkImageName(s.ImageName), checkOverlay(s.Overlay)); err != nil {
+	if err := cmp.Or(imageref.CheckDigest(image), imageref.CheckName(s.ImageName), names.CheckOverlay(s.Overlay)); err != nil {
 		return nil, err
 	}
 	others, err := parseImages(s.Images)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"dagger/slipway/internal/attest"
+	"dagger/slipway/internal/imageref"
 	"dagger/slipway/internal/referrers"
 	"dagger/slipway/internal/signkey"
 )
@@ -54,7 +55,7 @@ func (s *Slipway) verified(ctx context.Context, image, revision string) (*verifi
 	if err != nil || !wanted {
 		return nil, err
 	}
-	if err := checkDigest(image); err != nil {
+	if err := imageref.CheckDigest(image); err != nil {
 		return nil, err
 	}
 	ref, err := s.byDigest(image)

@@ -13,6 +13,7 @@ import (
 
 	"dagger/slipway/internal/attest"
 	"dagger/slipway/internal/compare"
+	"dagger/slipway/internal/imageref"
 	"dagger/slipway/internal/linkvars"
 	"dagger/slipway/internal/platform"
 	"dagger/slipway/internal/referrers"
@@ -38,7 +39,7 @@ func (s *Slipway) Verify(
 	// Image by digest, as publish returns it.
 	image string,
 ) (string, error) {
-	if err := checkDigest(image); err != nil {
+	if err := imageref.CheckDigest(image); err != nil {
 		return "", err
 	}
 	ref, err := s.byDigest(image)
@@ -138,8 +139,8 @@ func (s *Slipway) rebuilding(ctx context.Context, built attest.Parameters) (*Sli
 	if err != nil {
 		return nil, err
 	}
-	repository, _, digest, ok := parts(built.GoImage)
-	if known, _, _, _ := parts(ours); !ok || digest == "" || repository != known {
+	repository, _, digest, ok := imageref.Parts(built.GoImage)
+	if known, _, _, _ := imageref.Parts(ours); !ok || digest == "" || repository != known {
 		return nil, fmt.Errorf("it was built with %.200q, which is not of the repository of --go-image, %s: "+
 			"if you trust that image, give it as --go-image", built.GoImage, known)
 	}
@@ -170,9 +171,9 @@ func (s *Slipway) sameBase(ctx context.Context, base string) error {
 		if err != nil {
 			return err
 		}
-		known, _, _, _ = parts(ours)
+		known, _, _, _ = imageref.Parts(ours)
 	}
-	if repository, _, digest, ok := parts(base); !ok || digest == "" || repository != known {
+	if repository, _, digest, ok := imageref.Parts(base); !ok || digest == "" || repository != known {
 		return fmt.Errorf("it was built on the image %.200q: if you trust that, give it as --base before the function's name", base)
 	}
 	return nil
