@@ -90,9 +90,13 @@ func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	pods, err := s.balancedPods(ctx, ctr, port)
+	if err != nil {
+		return nil, err
+	}
 	chromium := dag.Container().From(s.BrowserImage).
 		WithExposedPort(browserPort).
-		WithServiceBinding("service", s.balancedPods(ctr, port)).
+		WithServiceBinding("service", pods).
 		AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true})
 
 	tests, err := s.browserCode(ctx, module)
@@ -103,15 +107,12 @@ func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	program := workspace.
-		WithEnvVariable("CGO_ENABLED", "0").
-		WithExec([]string{"go", "test", "-c", "-o", "/out/browser.test", "."}).
-		File("/out/browser.test")
-	if _, err := program.Sync(ctx); err != nil {
+	compiled, err := s.quiet(ctx, workspace.WithEnvVariable("CGO_ENABLED", "0"), "go", "test", "-c", "-o", "/out/browser.test", ".")
+	if err != nil {
 		return nil, fmt.Errorf("the browser tests in %s do not compile:\n%w", module, execCause(err))
 	}
 	run := dag.Container().
-		WithFile("/browser.test", program).
+		WithFile("/browser.test", compiled.File("/out/browser.test")).
 		WithMountedDirectory("/src", s.Source.Directory(module), dagger.ContainerWithMountedDirectoryOpts{Owner: user + ":" + user}).
 		WithWorkdir("/src").
 		WithDirectory(screenshots, dag.Directory(), dagger.ContainerWithDirectoryOpts{Owner: user + ":" + user}).
@@ -122,7 +123,7 @@ func (s *Slipway) browserTests(ctx context.Context) (*dagger.Container, error) {
 	for _, pods := range balanced {
 		run = run.WithEnvVariable(fmt.Sprintf("SERVICE_%d", pods), fmt.Sprintf("http://service:%d", balancedPort(pods)))
 	}
-	return run.WithExec([]string{"/browser.test", "-test.v", "-test.timeout=3m"}), nil
+	return s.shown(run, "/browser.test", "-test.v", "-test.timeout=3m"), nil
 }
 
 // browserCode is what is read to compile the browser tests, a module of their own.
@@ -134,7 +135,12 @@ func (s *Slipway) browserCode(ctx context.Context, module string) (code, error) 
 
 // balancedPods runs as many containers of the service as are ever needed, and
 // one that spreads connections over them.
-func (s *Slipway) balancedPods(ctr *dagger.Container, port int) *dagger.Service {
+func (s *Slipway) balancedPods(ctx context.Context, ctr *dagger.Container, port int) (*dagger.Service, error) {
+	command, err := commandOf(ctx, ctr)
+	if err != nil {
+		return nil, err
+	}
+	ctr = ctr.With(s.withShow)
 	balance := dag.Container().WithFile("/balance", s.helper("balance"))
 	args := []string{"/balance"}
 	var addresses []string
@@ -144,12 +150,12 @@ func (s *Slipway) balancedPods(ctr *dagger.Container, port int) *dagger.Service 
 			addresses = append(addresses, fmt.Sprintf("%s:%d", name, port))
 			balance = balance.WithServiceBinding(name, ctr.
 				WithEnvVariable("POD_NAME", name).
-				AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true}))
+				AsService(dagger.ContainerAsServiceOpts{Args: show(command...)}))
 		}
 		balance = balance.WithExposedPort(balancedPort(pods))
 		args = append(args, fmt.Sprintf("%d=%s", balancedPort(pods), strings.Join(addresses, ",")))
 	}
-	return balance.AsService(dagger.ContainerAsServiceOpts{Args: args})
+	return balance.AsService(dagger.ContainerAsServiceOpts{Args: args}), nil
 }
 
 // balancedPort is where connections are spread over so many pods.

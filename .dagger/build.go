@@ -169,7 +169,11 @@ func (s *Slipway) modules(ctx context.Context, c caches, code code) (*dagger.Con
 	if s.fetch().Any() {
 		return s.privateModules(ctx, c, code, modules)
 	}
-	return ctr.WithMountedDirectory("/src", modules).WithExec([]string{"go", "mod", "download"}), nil
+	downloaded, err := s.quiet(ctx, ctr.WithMountedDirectory("/src", modules), "go", "mod", "download")
+	if err != nil {
+		return nil, s.goCause(ctx, execCause(err), code, nil)
+	}
+	return downloaded, nil
 }
 
 // compile returns the package's executable and what it is stamped with.
@@ -207,15 +211,6 @@ func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.Fil
 	if err != nil {
 		return nil, stamp{}, err
 	}
-	out := s.forPlatform(modules, p).
-		WithMountedDirectory("/src", files).
-		WithDirectory("/out", dag.Directory()).
-		WithExec([]string{
-			"go", "build", "-trimpath", "-tags", strings.Join(append(slices.Clone(s.buildTags()), "timetzdata"), ","),
-			"-ldflags", ldflags, "-o", "/out/", code.patterns[0],
-		}).
-		Directory("/out")
-
 	// Beside the build, which this is not to keep waiting.
 	var c foreign
 	var looking errgroup.Group
@@ -225,7 +220,9 @@ func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.Fil
 			return err
 		})
 	}
-	names, err := out.Entries(ctx)
+	built, err := s.quiet(ctx, s.forPlatform(modules, p).WithMountedDirectory("/src", files).WithDirectory("/out", dag.Directory()),
+		"go", "build", "-trimpath", "-tags", strings.Join(append(slices.Clone(s.buildTags()), "timetzdata"), ","),
+		"-ldflags", ldflags, "-o", "/out/", code.patterns[0])
 	looked := looking.Wait()
 	switch {
 	case err != nil:
@@ -235,7 +232,11 @@ func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.Fil
 	case len(c.only) > 0:
 		return nil, stamp{}, onlyWithCgo(strings.Join(c.only, ", "))
 	}
-	program := out.File(names[0])
+	files, err := built.Directory("/out").Entries(ctx)
+	if err != nil {
+		return nil, stamp{}, err
+	}
+	program := built.File("/out/" + files[0])
 	if s.withCgo() {
 		err = checkStatic(ctx, program)
 	}

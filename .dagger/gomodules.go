@@ -45,16 +45,18 @@ func (s *Slipway) privateModules(ctx context.Context, c caches, code code, modul
 		download = download.WithMountedFile(goCAFile, s.GoCA).
 			WithEnvVariable("SSL_CERT_FILE", goCAFile).WithEnvVariable("GIT_SSL_CAINFO", goCAFile)
 	}
-	downloaded := download.
-		WithExec([]string{"go", "mod", "download"}).
-		Directory(moduleCache).
+	done, err := s.quiet(ctx, download, "go", "mod", "download")
+	if err != nil {
+		return nil, s.goCause(ctx, execCause(err), code, nil)
+	}
+	downloaded := done.Directory(moduleCache).
 		// What only a download reads, and what is not the same from one to the next.
 		WithoutDirectory("cache/vcs").
 		WithoutDirectory("cache/download/sumdb").
 		WithoutFile("cache/lock")
 	content, err := downloaded.Digest(ctx)
 	if err != nil {
-		return nil, s.goCause(ctx, execCause(err), code, nil)
+		return nil, err
 	}
 	return s.toolchain().
 		WithEnvVariable("GOPROXY", "off").

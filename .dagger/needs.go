@@ -130,7 +130,7 @@ func (s *Slipway) withNeeds(ctx context.Context, ctr *dagger.Container, n needs.
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.Services)) {
-		bound, err := startService(ctx, name, n.Services[name], use)
+		bound, err := s.startService(ctx, name, n.Services[name], use)
 		if err != nil {
 			return nil, err
 		}
@@ -140,21 +140,25 @@ func (s *Slipway) withNeeds(ctx context.Context, ctr *dagger.Container, n needs.
 }
 
 // startService starts a service that the service needs, and waits until it is ready.
-func startService(ctx context.Context, name string, need needs.Service, use string) (*dagger.Service, error) {
+func (s *Slipway) startService(ctx context.Context, name string, need needs.Service, use string) (*dagger.Service, error) {
 	ctr := dag.Container().From(need.Image)
 	for _, key := range slices.Sorted(maps.Keys(need.Env)) {
 		ctr = ctr.WithEnvVariable(key, need.Env[key])
 	}
 	// Uses in one session do not share it: what one writes, the other does not see.
 	ctr = ctr.WithLabel("slipway.use", use).WithExposedPort(need.Port)
-	options := dagger.ContainerAsServiceOpts{UseEntrypoint: true}
 	if len(need.Args) > 0 {
-		options.Args = need.Args
+		ctr = ctr.WithDefaultArgs(need.Args)
 	}
+	command, err := commandOf(ctx, ctr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: needs: services: %s: %w", smokeFile, name, err)
+	}
+	ctr = ctr.With(s.withShow)
 	// Dagger itself waits for a quarter of an hour until a port is open.
 	starting, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
-	service, err := ctr.AsService(options).Start(starting)
+	service, err := ctr.AsService(dagger.ContainerAsServiceOpts{Args: show(command...)}).Start(starting)
 	if starting.Err() != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("%s: needs: services: %s: nothing listens on its port %d after %s: look at its port and environment",
 			smokeFile, name, need.Port, readyLimit)
@@ -168,7 +172,7 @@ func startService(ctx context.Context, name string, need needs.Service, use stri
 	for start := time.Now(); ; time.Sleep(time.Second) {
 		_, err := ctr.WithServiceBinding(name, service).
 			WithEnvVariable("SLIPWAY_CALL", rand.Text()).
-			WithExec(need.Ready).
+			WithExec(show(need.Ready...)).
 			Sync(ctx)
 		if err == nil {
 			return service, nil
@@ -199,11 +203,13 @@ func (s *Slipway) running(ctx context.Context, use string) (*dagger.Container, e
 	}
 	for _, args := range n.Before {
 		// What begins with the path of another program runs that.
-		other := slices.ContainsFunc(names[1:], func(name string) bool { return args[0] == "/"+name })
-		_, err := ctr.
-			WithEnvVariable("SLIPWAY_CALL", rand.Text()).
-			WithExec(args, dagger.ContainerWithExecOpts{UseEntrypoint: !other}).
-			Sync(ctx)
+		command := args
+		if !slices.ContainsFunc(names[1:], func(name string) bool { return args[0] == "/"+name }) {
+			if command, err = commandOf(ctx, ctr.WithDefaultArgs(args)); err != nil {
+				return nil, err
+			}
+		}
+		_, err := s.shown(ctr.WithEnvVariable("SLIPWAY_CALL", rand.Text()), command...).Sync(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("%s: needs: before: %q failed:\n%w", smokeFile, strings.Join(args, " "), execCause(err))
 		}
@@ -218,8 +224,9 @@ func commandOf(ctx context.Context, ctr *dagger.Container) ([]string, error) {
 		return nil, err
 	}
 	args, err := ctr.DefaultArgs(ctx)
-	if len(entrypoint) == 0 && err == nil {
-		err = errors.New("the image has no entrypoint")
+	command := slices.Concat(entrypoint, args)
+	if len(command) == 0 && err == nil {
+		err = errors.New("the image does not say what to run")
 	}
-	return slices.Concat(entrypoint, args), err
+	return command, err
 }

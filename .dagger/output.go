@@ -1,12 +1,35 @@
 package main
 
-import "dagger/slipway/internal/dagger"
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"dagger/slipway/internal/dagger"
+)
 
 // shown runs a program that prints what a source says: names, comments, whole lines of
 // it. In the progress, in the result and in an error, control characters are escaped,
 // commands to CI systems have no effect, and each of the two outputs ends after 1 MiB.
 func (s *Slipway) shown(ctr *dagger.Container, args ...string) *dagger.Container {
-	return ctr.
-		WithMountedFile("/show", s.helper("show")).
-		WithExec(append([]string{"/show"}, args...))
+	return ctr.With(s.withShow).WithExec(show(args...))
+}
+
+// withShow puts the program in that show names.
+func (s *Slipway) withShow(ctr *dagger.Container) *dagger.Container {
+	return ctr.WithMountedFile("/show", s.helper("show"))
+}
+
+// show is the command that makes harmless what another one prints.
+func show(args ...string) []string { return append([]string{"/show"}, args...) }
+
+// quiet runs a program of the Go image that has nothing to say unless it fails: its output
+// goes nowhere. Where it fails, it runs once more and is shown. So no build waits for the
+// helper that shows, which takes longer to compile than many a service.
+func (s *Slipway) quiet(ctx context.Context, ctr *dagger.Container, args ...string) (*dagger.Container, error) {
+	done, err := ctr.WithExec(slices.Concat([]string{"sh", "-c", `exec "$@" >/dev/null 2>&1`, "sh"}, args)).Sync(ctx)
+	if failed := (*dagger.ExecError)(nil); !errors.As(err, &failed) {
+		return done, err
+	}
+	return s.shown(ctr, args...).Sync(ctx)
 }
