@@ -168,7 +168,9 @@ func (s *session) run(ctx context.Context, args []string) error {
 	if err := s.findPods(ctx, refused); err != nil {
 		return err
 	}
-	return command(s, ctx)
+	err = command(s, ctx)
+	s.printRemarks()
+	return err
 }
 
 // read takes the request from a file. What it does not know it refuses: a misspelt field

@@ -251,6 +251,22 @@ func (s *session) printWarnings() {
 	}
 }
 
+// printRemarks says once what the API server remarked on what was applied, or would be. An
+// outcome for scripts has no room for it.
+func (s *session) printRemarks() {
+	w := s.out
+	if s.Format != "" {
+		w = s.progress
+	}
+	kept, more := s.client.Warnings()
+	for _, text := range kept {
+		fmt.Fprintf(w, "warning by the API server: %s\n", sanitize.Line(text))
+	}
+	if more > 0 {
+		fmt.Fprintf(w, "warning by the API server: %d more\n", more)
+	}
+}
+
 // printStale says which workloads still run with what they read from a ConfigMap or Secret
 // before it changed: Kubernetes restarts no pod for that.
 func (s *session) printStale(p *plan) {

@@ -46,6 +46,8 @@ type Client struct {
 
 	otherLogin bool // than the kubeconfig's own
 
+	warnings warnings
+
 	answered atomic.Bool                  // the API server accepted the credentials once
 	fence    atomic.Pointer[func() error] // nil pointer: writes are free
 

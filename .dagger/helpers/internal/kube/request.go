@@ -143,6 +143,9 @@ func (c *Client) roundTrip(ctx context.Context, r request) (*http.Response, erro
 	if err != nil {
 		return nil, err
 	}
+	if r.method != http.MethodGet {
+		c.warnings.add(resp.Header)
+	}
 	if resp.StatusCode < 300 {
 		return resp, nil
 	}
