@@ -232,11 +232,11 @@ func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.Fil
 	case len(c.only) > 0:
 		return nil, stamp{}, onlyWithCgo(strings.Join(c.only, ", "))
 	}
-	files, err := built.Directory("/out").Entries(ctx)
+	made, err := built.Directory("/out").Entries(ctx)
 	if err != nil {
 		return nil, stamp{}, err
 	}
-	program := built.File("/out/" + files[0])
+	program := built.File("/out/" + made[0])
 	if s.withCgo() {
 		err = checkStatic(ctx, program)
 	}

@@ -121,7 +121,9 @@ func (s *Slipway) withRollout(ctx context.Context, ctr *dagger.Container, comman
 		manifests, err := s.manifests(ctx)
 		switch {
 		case err == nil:
-			ctr = ctr.WithMountedDirectory(manifestsPath, manifests)
+			if ctr, err = s.withManifests(ctx, ctr, req.Manifests, manifests); err != nil {
+				return nil, err
+			}
 		case errors.Is(err, errNoManifests) && req.Manifests.OnlyNamespace:
 			req.Manifests = nil
 		default:

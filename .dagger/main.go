@@ -80,6 +80,8 @@ type Slipway struct {
 	ImageName string
 	// +private
 	Images []string
+	// +private
+	RemoteBases []string
 
 	// +private
 	Repository string
@@ -233,6 +235,11 @@ func New(ctx context.Context, args struct {
 	//
 	// +optional
 	Images []string
+	// Manifests: repositories, as github.com/acme/base or github.com/acme for all, that they may name bases of:
+	// https://github.com/acme/base//deploy?ref=<full commit>. Comma-separated. Default: none.
+	//
+	// +optional
+	RemoteBases []string
 	// Registry: repository for images, without tag: ghcr.io/acme/hello.
 	//
 	// +optional
@@ -425,6 +432,7 @@ func New(ctx context.Context, args struct {
 		Overlay:      args.Overlay,
 		ImageName:    args.ImageName,
 		Images:       args.Images,
+		RemoteBases:  args.RemoteBases,
 
 		Repository:     args.Repository,
 		Username:       args.Username,

@@ -23,7 +23,8 @@ const manifestsDir = "manifests"
 //
 // A directory is rendered by its kustomization, or has just YAML files, which are
 // taken as they are. base may also be the manifests directory itself. Nothing is
-// fetched, and nothing read from outside of the directory. Secrets are in the file as
+// fetched while rendering, and nothing read from outside of the directory; what
+// --remote-bases allows is fetched before, by full commits. Secrets are in the file as
 // in any manifest, and the file is in the engine's store as any file; deploy keeps none.
 //
 //	dagger call --repository ghcr.io/acme/hello render contents
@@ -87,6 +88,8 @@ type rendering struct {
 	ImageName     string
 	Images        map[string]string // others to set, by name
 	OnlyNamespace bool
+	RemoteBases   []string
+	Bases         string
 }
 
 // manifestsPath is where the helper finds the manifests.

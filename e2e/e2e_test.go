@@ -17,6 +17,8 @@
 //	modproxy          starts a proxy for Go modules that wants a password, and sets $MODPROXY
 //	                  to its address; modproxy/ has ca.pem, a netrc with the password, one
 //	                  with a wrong one, and the go.sum of the module private.test/priv
+//	gitserver         serves the repositories below $WORK/git and sets $GIT to the host:port
+//	                  that the engine reaches
 //	forget            empties the registry that runs
 //	engine NAME       goes on with another engine of the lab, whose state is empty
 //	retry CMD …       repeats a program until it succeeds, for three minutes at most
@@ -107,13 +109,14 @@ func TestPromises(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"checkout": func(ts *testscript.TestScript, neg bool, args []string) { checkout(ts, root, args[0]) },
-			"registry": startRegistry,
-			"engine":   func(ts *testscript.TestScript, neg bool, args []string) { engine(ts, root, args[0]) },
-			"forget":   forget,
-			"retry":    retry,
-			"cluster":  func(ts *testscript.TestScript, neg bool, args []string) { cluster(ts, root) },
-			"slipway":  slipway,
+			"checkout":  func(ts *testscript.TestScript, neg bool, args []string) { checkout(ts, root, args[0]) },
+			"registry":  startRegistry,
+			"gitserver": startGit,
+			"engine":    func(ts *testscript.TestScript, neg bool, args []string) { engine(ts, root, args[0]) },
+			"forget":    forget,
+			"retry":     retry,
+			"cluster":   func(ts *testscript.TestScript, neg bool, args []string) { cluster(ts, root) },
+			"slipway":   slipway,
 			"capture": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 			},

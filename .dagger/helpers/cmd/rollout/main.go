@@ -128,11 +128,14 @@ func (s *session) run(ctx context.Context, args []string) error {
 		"target": (*session).target,
 	}
 	command := commands[args[0]]
-	if command == nil && args[0] != "render" {
+	if command == nil && args[0] != "render" && args[0] != "bases" {
 		return fmt.Errorf("unknown command %q", args[0])
 	}
 	if err := s.read(args[1]); err != nil {
 		return err
+	}
+	if args[0] == "bases" {
+		return s.bases()
 	}
 	if err := s.render(ctx); err != nil {
 		return err

@@ -23,6 +23,19 @@ type manifests struct {
 	// OnlyNamespace is for commands that need of the manifests but the namespace that
 	// they set, where none is given. There need not be any manifests.
 	OnlyNamespace bool
+
+	RemoteBases []string // repositories that bases may be of
+	Bases       string   // directory with those that were fetched
+}
+
+// input is what the package render takes of it.
+func (s *session) input() (render.Input, error) {
+	m := s.Manifests
+	allowed, err := render.ParseAllowed(m.RemoteBases)
+	return render.Input{
+		Dir: m.Dir, Overlay: m.Overlay, Namespace: s.Namespace, Image: s.Image, ImageName: m.ImageName, Images: m.Images,
+		Allowed: allowed, Bases: m.Bases,
+	}, err
 }
 
 // render puts the rendered manifests into the request.
@@ -31,7 +44,10 @@ func (s *session) render(ctx context.Context) error {
 	if m == nil || m.OnlyNamespace && s.Namespace != "" {
 		return nil
 	}
-	in := render.Input{Dir: m.Dir, Overlay: m.Overlay, Namespace: s.Namespace, Image: s.Image, ImageName: m.ImageName, Images: m.Images}
+	in, err := s.input()
+	if err != nil {
+		return err
+	}
 	out, err := render.Manifests(ctx, in)
 	none := errors.Is(err, render.ErrNoManifests) || errors.Is(err, render.ErrNoOverlay) && m.Overlay == "base"
 	if m.OnlyNamespace && none {
@@ -47,6 +63,10 @@ func (s *session) render(ctx context.Context) error {
 	s.Namespace = cmp.Or(s.Namespace, render.Namespace(out.Objects))
 	if m.OnlyNamespace {
 		return nil
+	}
+	for _, base := range out.Bases {
+		s.say("with base %s", base)
+		s.notes = append(s.notes, "base "+base)
 	}
 	s.Objects, s.Files = check.Flatten(out.Objects), out.Files
 	s.mask(s.Objects)

@@ -72,6 +72,9 @@ type ref struct {
 }
 
 func (r ref) refuse(why error) error {
+	if inside := (*inBase)(nil); errors.As(why, &inside) {
+		return inside.error
+	}
 	if r.file == "" {
 		return fmt.Errorf("%q %w", path.Join(r.from, r.entry), why)
 	}
@@ -91,7 +94,7 @@ func (t *tree) visit(dir, plugins string) error {
 		return err
 	}
 	for _, name := range kustomizationFiles {
-		file := path.Join(dir, name)
+		file := path.Join(t.name, dir, name)
 		real, err := t.resolve(dir, name)
 		if errors.Is(err, errMissing) {
 			continue
@@ -111,9 +114,21 @@ func (t *tree) visit(dir, plugins string) error {
 			return fmt.Errorf("%s: helmCharts: Helm would fetch and run what was not committed: "+
 				"commit what helm template writes, and name that in resources", file)
 		}
+		renamed := map[string]string{}
 		for _, r := range k.refs(dir, file) {
+			if r.becomes == asResource && plugins == "" && t.isRemote(r) {
+				if renamed[r.entry], err = t.base(r); err != nil {
+					return r.refuse(err)
+				}
+				continue
+			}
 			if err := t.take(r, plugins); err != nil {
 				return err
+			}
+		}
+		if len(renamed) > 0 {
+			if err := t.rename(dir, name, text, renamed); err != nil {
+				return fmt.Errorf("%s %w", file, err)
 			}
 		}
 	}
@@ -169,13 +184,11 @@ func (t *tree) take(r ref, plugins string) error {
 		}
 		return nil
 	}
-	if strings.Contains(r.entry, "://") || strings.Contains(r.entry, "::") {
+	if t.isRemote(r) {
 		return r.refuse(errRemote)
 	}
 	real, err := t.resolve(r.from, r.entry)
 	switch {
-	case errors.Is(err, errMissing) && looksRemote(r.entry):
-		return r.refuse(errRemote)
 	case err != nil:
 		return r.refuse(err)
 	case t.isDir(real) && (r.becomes == asResource || r.becomes == asPlugin):
@@ -227,6 +240,15 @@ func (t *tree) plugins(r ref, text []byte, dir string) error {
 		}
 	}
 	return nil
+}
+
+// isRemote says whether kustomize would fetch what an entry names.
+func (t *tree) isRemote(r ref) bool {
+	if strings.Contains(r.entry, "://") || strings.Contains(r.entry, "::") {
+		return true
+	}
+	_, err := t.resolve(r.from, r.entry)
+	return errors.Is(err, errMissing) && looksRemote(r.entry)
 }
 
 // looksRemote says whether something that is no file was meant to be fetched: an

@@ -43,7 +43,7 @@ func kustomize(ctx context.Context, tree, dir string) (text []byte, warnings str
 	warnings = strings.TrimSpace(said.String())
 	var ended *exec.ExitError
 	if errors.As(err, &ended) && warnings != "" {
-		return nil, "", errors.New(strings.ReplaceAll(warnings, tree+"/"+copied+"/", ""))
+		return nil, "", errors.New(strings.NewReplacer(tree+"/"+copied+"/", "", tree+"/"+fetched+"/", "").Replace(warnings))
 	}
 	return out.Bytes(), warnings, err
 }

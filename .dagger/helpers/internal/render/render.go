@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -27,12 +28,16 @@ type Input struct {
 	Image     string            // by digest, "" to set none
 	ImageName string            // that Image replaces, "" where the objects run but one
 	Images    map[string]string // other images, by the names that they replace
+
+	Allowed Allowed // repositories that bases may be of
+	Bases   string  // directory with those that were fetched, by their names
 }
 
 // Output is what kubectl makes of it.
 type Output struct {
 	Objects []object.Object
 	Files   map[string]string // Kind/name to the file it came from
+	Bases   []string          // names of what came from elsewhere
 	// Warnings are kubectl's.
 	Warnings string
 	// Secrets are the values that the files seem to keep secret, whether or not the
@@ -50,6 +55,39 @@ var (
 // renders them cannot be inside, because they may have one at their top.
 const copied = "manifests"
 
+// collect copies to a directory what the rendering takes. On an error the tree still has
+// what must not be printed.
+func (in Input) collect(dir string) (layer, *tree, error) {
+	t := newTree(nil, filepath.Join(dir, copied), remote{
+		dir: in.Bases, target: filepath.Join(dir, fetched), allowed: in.Allowed, trees: map[string]*tree{},
+	})
+	var err error
+	if t.source, err = os.OpenRoot(in.Dir); err != nil {
+		return layer{}, t, err
+	}
+	defer t.close()
+	l, err := findLayer(t.source.FS(), in.Overlay)
+	if err != nil {
+		return l, t, err
+	}
+	if err := t.layer(l); err != nil {
+		return l, t, fmt.Errorf("the manifests cannot be rendered: %w", err)
+	}
+	return l, t, nil
+}
+
+// Unfetched are the bases that are to be fetched before the manifests can be rendered. They
+// may name others in turn.
+func Unfetched(in Input) ([]Base, error) {
+	dir, err := os.MkdirTemp(os.Getenv("HOME"), "render-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	_, t, err := in.collect(dir)
+	return t.remote.missing, err
+}
+
 // Manifests renders. On an error, the output still has what must not be printed of it.
 func Manifests(ctx context.Context, in Input) (out Output, err error) {
 	dir, err := os.MkdirTemp(os.Getenv("HOME"), "render-")
@@ -57,19 +95,13 @@ func Manifests(ctx context.Context, in Input) (out Output, err error) {
 		return out, err
 	}
 	defer os.RemoveAll(dir)
-	source, err := os.OpenRoot(in.Dir)
+	layer, t, err := in.collect(dir)
+	out.Secrets, out.Bases = t.secrets(), slices.Sorted(maps.Keys(t.remote.trees))
 	if err != nil {
 		return out, err
 	}
-	defer source.Close()
-	layer, err := findLayer(source.FS(), in.Overlay)
-	if err != nil {
-		return out, err
-	}
-	t := newTree(source, filepath.Join(dir, copied))
-	defer func() { out.Secrets = t.secrets() }()
-	if err := t.layer(layer); err != nil {
-		return out, fmt.Errorf("the manifests cannot be rendered: %w", err)
+	if len(t.remote.missing) > 0 {
+		return out, fmt.Errorf("the manifests cannot be rendered: %s was not fetched", t.remote.missing[0].Name())
 	}
 	top := map[string]any{
 		"resources":     []string{path.Join("..", copied, layer.dir)},
@@ -121,7 +153,8 @@ func origins(objects []object.Object) map[string]string {
 		}
 		var origin struct{ Path string }
 		if yaml.Unmarshal([]byte(note), &origin) == nil && origin.Path != "" {
-			files[o.String()] = strings.TrimPrefix(origin.Path, "../"+copied+"/")
+			file := strings.TrimPrefix(origin.Path, "../"+copied+"/")
+			files[o.String()] = strings.TrimPrefix(file, "../"+fetched+"/")
 		}
 	}
 	return files

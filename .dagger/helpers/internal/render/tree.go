@@ -15,22 +15,31 @@ const (
 	maxLinks = 40       // on the way to one file, as Linux has it
 )
 
-// tree copies from the manifests directory what its kustomizations name. Directories
-// in it are real ones, slash-separated, "." at the top.
+// tree copies from the manifests directory, or from a base's repository, what its
+// kustomizations name. Directories in it are real ones, slash-separated, "." at the top.
 type tree struct {
-	source *os.Root
-	target string
-	seen   map[visited]bool
+	source  *os.Root
+	target  string
+	name    string // of the base, "" for the manifests directory
+	outside error  // for what leads out of it
+	depth   int    // bases on the way to it
+	seen    map[visited]bool
+	*shared
+}
+
+// shared is what the trees of one rendering have in common.
+type shared struct {
 	bytes  int64
 	keep   keeper
+	remote remote
 }
 
 // visited is a kustomization that was read, for its resources or for configurations
 // that name files as seen from another directory.
 type visited struct{ dir, plugins string }
 
-func newTree(source *os.Root, target string) *tree {
-	return &tree{source: source, target: target, seen: map[visited]bool{}}
+func newTree(source *os.Root, target string, bases remote) *tree {
+	return &tree{source: source, target: target, outside: errOutside, seen: map[visited]bool{}, shared: &shared{remote: bases}}
 }
 
 // layer copies what the rendering of a layer takes.
@@ -57,6 +66,8 @@ func (t *tree) layer(l layer) error {
 var (
 	errOutside = errors.New("leads out of the manifests directory, of which alone releases are made: " +
 		"copy it there, or give --manifests a directory that holds both")
+	errOutsideBase = errors.New("leads out of the base's repository, of which alone it is made: name another commit, or commit a copy " +
+		"of both in the manifests directory")
 	errMissing = errors.New("is not there: correct the path")
 	errRemote  = errors.New("is fetched from elsewhere, and may be something else tomorrow: " +
 		"commit a copy in the manifests directory and name that")
@@ -69,7 +80,7 @@ var (
 // or by a link.
 func (t *tree) resolve(dir, name string) (string, error) {
 	if path.IsAbs(name) {
-		return "", errOutside
+		return "", t.outside
 	}
 	rest, links := strings.Split(name, "/"), 0
 	for len(rest) > 0 {
@@ -79,7 +90,7 @@ func (t *tree) resolve(dir, name string) (string, error) {
 		case element == "" || element == ".":
 			continue
 		case element == ".." && dir == ".":
-			return "", errOutside
+			return "", t.outside
 		case element == "..":
 			dir = path.Dir(dir)
 			continue
@@ -104,7 +115,7 @@ func (t *tree) resolve(dir, name string) (string, error) {
 			return "", errMissing
 		}
 		if path.IsAbs(link) {
-			return "", errOutside
+			return "", t.outside
 		}
 		if err := t.link(link, next); err != nil {
 			return "", err
@@ -142,7 +153,11 @@ func (t *tree) copy(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return text, write(filepath.Join(t.target, name), text)
+	file := filepath.Join(t.target, name)
+	if _, err := os.Lstat(file); err == nil { // Copied before, and maybe renamed in since.
+		return text, nil
+	}
+	return text, write(file, text)
 }
 
 // isDir says whether a real path is a directory.
