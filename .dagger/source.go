@@ -259,6 +259,9 @@ func (s *Slipway) code(ctx context.Context, tree *gosource.Tree, dir string, pat
 	c := code{dir: dir, patterns: patterns, used: used, all: s.Source.Filter(dagger.DirectoryFilterOpts{Exclude: []string{".git"}})}
 	_, c.vendored = tree.Vendored(dir)
 	for _, file := range used.Files {
+		if err := gosource.Printable(file); err != nil {
+			return code{}, err
+		}
 		switch path.Base(file) {
 		case "go.mod", "go.sum", "go.work", "go.work.sum":
 			c.modules = append(c.modules, file)

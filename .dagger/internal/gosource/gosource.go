@@ -61,17 +61,18 @@ func New(files fs.FS, paths []string) (*Tree, error) {
 		if strings.HasSuffix(file, "/") || strings.HasPrefix(file, ".git/") || file == ".git" {
 			continue
 		}
+		if isRead(file) { // Others may be called as they like until they are read.
+			if err := Printable(file); err != nil {
+				return nil, err
+			}
+		}
 		t.files = append(t.files, file)
 		t.dirs[path.Dir(file)] = append(t.dirs[path.Dir(file)], path.Base(file))
 	}
 	slices.Sort(t.files)
 	for _, file := range t.files {
-		switch path.Base(file) {
-		case "go.mod", "go.sum", "go.work", "go.work.sum":
-		default:
-			if path.Ext(file) != ".go" && !slices.Contains(texts, path.Ext(file)) {
-				continue
-			}
+		if !isRead(file) {
+			continue
 		}
 		if err := t.link(file); err != nil {
 			return nil, err

@@ -314,3 +314,14 @@ func TestProgramName(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesAreHarmless(t *testing.T) {
+	for _, file := range []string{"\x1b[2J/main.go", "a/##[error]/go.mod", "a\n::b/x.go", "\u202e/x.go", "\xff.go"} {
+		if _, err := New(fstest.MapFS{}, []string{file}); err == nil || strings.ContainsAny(err.Error(), "\x1b\n\u202e") || strings.Contains(err.Error(), "##") {
+			t.Errorf("%q: %v", file, err)
+		}
+	}
+	if _, err := New(fstest.MapFS{"a b/ümlaut #1.go": {}}, []string{"\x1b[2J/x.txt", "a b/ümlaut #1.go"}); err != nil {
+		t.Error(err)
+	}
+}

@@ -4,6 +4,7 @@ package needs
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
 )
@@ -40,6 +43,7 @@ type Service struct {
 
 var (
 	variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	command  = regexp.MustCompile(`(?i)##(\[|vso|teamcity)`)
 	dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
@@ -73,11 +77,12 @@ func Parse(text []byte) (n Needs, questions []byte, err error) {
 		delete(fields, "needs")
 	}
 	questions, err = json.Marshal(fields)
-	return n, questions, err
+	// The same to who reads it, and no command to a CI system where Dagger prints it.
+	return n, bytes.ReplaceAll(questions, []byte("##"), []byte(`#\u0023`)), err
 }
 
 func (n *Needs) check() error {
-	if err := checkEnv("env", n.Env); err != nil {
+	if err := cmp.Or(checkEnv("env", n.Env), printable("args", n.Args...), printable("files", n.Files...)); err != nil {
 		return err
 	}
 	for _, name := range n.Secrets {
@@ -92,8 +97,14 @@ func (n *Needs) check() error {
 		if len(args) == 0 {
 			return fmt.Errorf("before: run %d has no arguments: without any, the program would serve", i+1)
 		}
+		if err := printable("before", args...); err != nil {
+			return err
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.Services)) {
+		if !dnsLabel.MatchString(name) {
+			return fmt.Errorf("services: %q is not the name of a host: give lower-case letters, digits and dashes, 63 at most", name)
+		}
 		if err := n.Services[name].check(name); err != nil {
 			return fmt.Errorf("services: %s: %w", name, err)
 		}
@@ -110,8 +121,6 @@ func (n *Needs) check() error {
 
 func (s Service) check(name string) error {
 	switch {
-	case !dnsLabel.MatchString(name):
-		return errors.New("its name is not one of a host: lower-case letters, digits and dashes, 63 at most")
 	case slices.Contains(taken, name):
 		return errors.New("the name is taken: choose another")
 	case s.Image == "":
@@ -119,13 +128,29 @@ func (s Service) check(name string) error {
 	case s.Port < 1 || s.Port > 65535:
 		return fmt.Errorf("port %d is not a TCP port: give one from 1 to 65535", s.Port)
 	}
-	return checkEnv("env", s.Env)
+	return cmp.Or(printable("image", s.Image), printable("args", s.Args...), printable("ready", s.Ready...), checkEnv("env", s.Env))
+}
+
+// printable refuses a text that would be obeyed by a terminal or a CI system: Dagger prints
+// commands and variables as they are, save the ends of lines. Secrets are not printed.
+func printable(field string, texts ...string) error {
+	hidden := func(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsGraphic(r) }
+	for _, text := range texts {
+		if strings.ContainsFunc(text, hidden) || !utf8.ValidString(text) || command.MatchString(text) {
+			return fmt.Errorf("%s: %.80q has a control character, or a command to a CI system, which would be in the log: "+
+				"leave it out, or put it in secrets", field, command.ReplaceAllString(text, "# #$1"))
+		}
+	}
+	return nil
 }
 
 func checkEnv(field string, env map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if !variable.MatchString(name) {
 			return fmt.Errorf("%s: %q is not the name of an environment variable", field, name)
+		}
+		if err := printable(field, env[name]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -38,6 +38,9 @@ requests: [{path: /, status: 200, json: {/id: 1234567890123456789}}]
 	if got := string(questions); got != `{"requests":[{"json":{"/id":1234567890123456789},"path":"/","status":200}]}` {
 		t.Errorf("questions: %s", got)
 	}
+	if _, questions, err = Parse([]byte("requests: [{path: '/##[x]###'}]")); err != nil || string(questions) != `{"requests":[{"path":"/#\u0023[x]#\u0023#"}]}` {
+		t.Errorf("commands: %s, %v", questions, err)
+	}
 	if n, questions, err = Parse([]byte("requests: []\n")); err != nil || !reflect.DeepEqual(n, Needs{}) || string(questions) != `{"requests":[]}` {
 		t.Errorf("without needs: %+v, %s, %v", n, questions, err)
 	}
@@ -61,9 +64,16 @@ func TestParseRefuses(t *testing.T) {
 		"needs: {services: {db: {port: 1}}}":                            "services: db: it has no image",
 		"needs: {services: {db: {image: a}}}":                           "services: db: port 0 is not a TCP port",
 		"needs: {services: {db: {image: a, port: 65536}}}":              "port 65536 is not",
-		"needs: {services: {d_b: {image: a, port: 1}}}":                 "services: d_b: its name is not one of a host",
+		"needs: {services: {d_b: {image: a, port: 1}}}":                 `services: "d_b" is not the name of a host`,
 		"needs: {services: {service: {image: a, port: 1}}}":             "services: service: the name is taken",
 		`needs: {services: {db: {image: a, port: 1, env: {"a b": c}}}}`: `services: db: env: "a b" is not the name`,
+		`needs: {env: {A: "\e[2J"}}`:                                    `env: "\x1b[2J" has a control character`,
+		`needs: {env: {A: "##[add-mask]x"}}`:                            `env: "# #[add-mask]x" has a control character, or a command`,
+		`needs: {args: ["\u202e"]}`:                                     `args: "\u202e" has`,
+		`needs: {before: [["##VSO[x]"]]}`:                               `before: "# #VSO[x]" has`,
+		`needs: {services: {db: {image: "\e", port: 1}}}`:               `services: db: image: "\x1b" has`,
+		`needs: {services: {"\e": {image: a, port: 1}}}`:                `services: "\x1b" is not the name`,
+		`needs: {services: {db: {image: a, port: 1, ready: ["\e"]}}}`:   `services: db: ready: "\x1b" has`,
 		"needs: {files: [../secret]}":                                   `files: "../secret" is not a path below`,
 		"needs: {files: [/etc/passwd]}":                                 `files: "/etc/passwd" is not a path below`,
 		"needs: {files: [a/../..]}":                                     `files: "a/../.." is not a path below`,
