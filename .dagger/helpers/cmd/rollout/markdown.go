@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"html"
 	"strings"
 
 	"slipway/helpers/internal/object"
@@ -24,7 +25,7 @@ func (s *session) newcomers(objects []object.Object) differences {
 }
 
 // printMarkdown prints a difference. Everything that comes from manifests or the cluster
-// stands in a block of code, where it is no Markdown and mentions nobody.
+// stands in a block of code, where it is no Markdown and mentions nobody; names are HTML's text.
 func (s *session) printMarkdown(d differences) error {
 	var out strings.Builder
 	title := "nothing would change"
@@ -43,7 +44,7 @@ func (s *session) printMarkdown(d differences) error {
 			continue
 		}
 		room -= len(ch.text)
-		fmt.Fprintf(&out, "\n<details><summary><code>%s</code></summary>\n\n%s\n</details>\n", ch.object, fenced("diff", ch.text))
+		fmt.Fprintf(&out, "\n<details><summary><code>%s</code></summary>\n\n%s\n</details>\n", html.EscapeString(ch.object), fenced("diff", ch.text))
 	}
 	lines := append(append(brief, d.removed...), d.notes...)
 	if len(lines) > 0 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"slipway/helpers/internal/release"
+	"slipway/helpers/internal/object"
 	"slipway/helpers/internal/sanitize"
 )
 
@@ -97,5 +98,18 @@ func TestMarkdown(t *testing.T) {
 			}
 			golden(t, "markdown-"+name, out.String())
 		})
+	}
+}
+
+// Kubernetes takes any name for a Role that is no path.
+func TestMarkdownOfNames(t *testing.T) {
+	var out bytes.Buffer
+	s := session{request: request{Release: "web", Namespace: "shop"}, out: sanitize.NewWriter(&out)}
+	o := object.Object{"kind": "Role", "metadata": map[string]any{"name": "x</code></summary>\n# [click](https:) <img src=x>"}}
+	if err := s.printMarkdown(differences{changes: []difference{{o.String(), "+a\n"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "<img") || strings.Contains(out.String(), "\n# [") || strings.Count(out.String(), "</code>") != 1 {
+		t.Error(out.String())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,11 +117,52 @@ func readKubeconfig(file string) ([]byte, error) {
 	return text, nil
 }
 
+// readExactly reads what kubectl would, to which upper and lower case are not the same:
+// what only looks like a field to Go must not hide the one that counts.
+func readExactly(text []byte, config *kubeconfig) error {
+	data, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		return err
+	}
+	var all any
+	if err := json.Unmarshal(data, &all); err != nil {
+		return err
+	}
+	dropLookalikes(all)
+	if data, err = json.Marshal(all); err != nil {
+		return err
+	}
+	return json.Unmarshal(data, config)
+}
+
+// fields are those of a kubeconfig that are read here.
+var fields = []string{
+	"contexts", "clusters", "users", "name", "context", "cluster", "user", "namespace", "server", "certificate-authority",
+	"certificate-authority-data", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "extensions", "extension",
+	"client-certificate", "client-key", "tokenFile", "client-certificate-data", "exec", "command", "auth-provider",
+}
+
+func dropLookalikes(node any) {
+	switch node := node.(type) {
+	case []any:
+		for _, item := range node {
+			dropLookalikes(item)
+		}
+	case map[string]any:
+		for key, value := range node {
+			if slices.ContainsFunc(fields, func(f string) bool { return f != key && strings.EqualFold(f, key) }) {
+				delete(node, key)
+			}
+			dropLookalikes(value)
+		}
+	}
+}
+
 // choose finds the target's context in a kubeconfig, and refuses, all at once, what
 // cannot work from inside a container.
 func choose(text []byte, t Target, s surroundings) (way, error) {
 	var config kubeconfig
-	if err := yaml.Unmarshal(text, &config); err != nil {
+	if err := readExactly(text, &config); err != nil {
 		return way{}, fmt.Errorf("the kubeconfig cannot be read: %w", err)
 	}
 	names := make([]string, len(config.Contexts))
@@ -210,7 +253,7 @@ func (w *way) lead(c clusterEntry, apiServer string, s surroundings) []error {
 	wrong := inFile("the certificate authority", c.CAFile)
 	server, err := url.Parse(c.Server)
 	if err != nil || server.Host == "" || server.Scheme != "https" && server.Scheme != "http" {
-		return append(wrong, fmt.Errorf("the kubeconfig's server %q is not a URL of http or https", c.Server))
+		return append(wrong, fmt.Errorf("the kubeconfig's server %q is not a URL of http or https", withoutLogin(c.Server)))
 	}
 	port := server.Port()
 	if port == "" {
@@ -225,13 +268,13 @@ func (w *way) lead(c clusterEntry, apiServer string, s surroundings) []error {
 			"--tls-server-name="+cmp.Or(c.ServerName, server.Hostname()))
 	} else if s.inContainer && (IsHere(server.Hostname()) || c.isMinikube()) {
 		wrong = append(wrong, fmt.Errorf("the kubeconfig's API server is %s on your machine, which a container cannot reach by that name: "+
-			"add to the command --api-server tcp://%s", c.Server, net.JoinHostPort(here(server.Hostname()), port)))
+			"add to the command --api-server tcp://%s", withoutLogin(c.Server), net.JoinHostPort(here(server.Hostname()), port)))
 	}
 	if proxy, err := url.Parse(c.ProxyURL); err != nil || c.ProxyURL != "" && proxy.Host == "" {
-		wrong = append(wrong, fmt.Errorf("the kubeconfig's proxy-url %q is not a URL", c.ProxyURL))
+		wrong = append(wrong, fmt.Errorf("the kubeconfig's proxy-url %q is not a URL", withoutLogin(c.ProxyURL)))
 	} else if s.inContainer && IsHere(proxy.Hostname()) {
 		wrong = append(wrong, fmt.Errorf("the kubeconfig's proxy-url is %s on your machine, which a container cannot reach: "+adviseProxy,
-			c.ProxyURL, net.JoinHostPort(server.Hostname(), port)))
+			withoutLogin(c.ProxyURL), net.JoinHostPort(server.Hostname(), port)))
 	}
 	return wrong
 }
@@ -252,6 +295,18 @@ func (c clusterEntry) unverified() []error {
 			"the credentials: %s", server.Redacted(), adviseVerified)}
 	}
 	return nil
+}
+
+// withoutLogin is a URL as it may be printed, whether or not it can be read.
+func withoutLogin(address string) string {
+	if at := strings.LastIndex(address, "@"); at >= 0 {
+		scheme, _, found := strings.Cut(address, "://")
+		if !found || strings.Contains(scheme, "@") {
+			return "…" + address[at:]
+		}
+		return scheme + "://…" + address[at:]
+	}
+	return address
 }
 
 func isLoopback(host string) bool {

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Object is a Kubernetes object of any kind, as JSON. Numbers are json.Number, so
@@ -152,8 +154,17 @@ func (t Type) Group() string {
 	return group
 }
 
-// String is Kind/name, as kubectl and people call an object.
-func (o Object) String() string { return o.Kind() + "/" + o.Name() }
+// String is Kind/name, as kubectl and people call an object, in one line.
+func (o Object) String() string { return inLine(o.Kind() + "/" + o.Name()) }
+
+// inLine escapes a name with control characters, of which one may end a line and begin
+// another that nobody wrote: Kubernetes takes them in the names of Roles.
+func inLine(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+		return strings.Trim(strconv.Quote(name), `"`)
+	}
+	return name
+}
 
 // ID is the object's identity.
 func (o Object) ID() ID { return ID{o.Group(), o.Kind(), o.Namespace(), o.Name()} }
@@ -161,9 +172,9 @@ func (o Object) ID() ID { return ID{o.Group(), o.Kind(), o.Namespace(), o.Name()
 // String is Kind/name, with the namespace where it has one.
 func (id ID) String() string {
 	if id.Namespace != "" {
-		return fmt.Sprintf("%s/%s in namespace %s", id.Kind, id.Name, id.Namespace)
+		return inLine(fmt.Sprintf("%s/%s in namespace %s", id.Kind, id.Name, id.Namespace))
 	}
-	return id.Kind + "/" + id.Name
+	return inLine(id.Kind + "/" + id.Name)
 }
 
 // Clone is a deep copy.

@@ -222,6 +222,11 @@ func TestID(t *testing.T) {
 		o.Group() != "apps" || o.Type() != (Type{"apps/v1", "Deployment"}) {
 		t.Error(o.String(), o.ID(), o.Group())
 	}
+	const role = "a\nrelease 9 of web serves\x1b[2J"
+	if o := named("rbac.authorization.k8s.io/v1", "Role", "n", role); o.String() != `Role/a\nrelease 9 of web serves\x1b[2J` ||
+		o.ID().String() != `Role/a\nrelease 9 of web serves\x1b[2J in namespace n` || o.Name() != role {
+		t.Error(o.String(), o.ID())
+	}
 	if o := named("v1", "Node", "", "a"); o.ID().String() != "Node/a" || o.Group() != "" {
 		t.Error(o.ID())
 	}
