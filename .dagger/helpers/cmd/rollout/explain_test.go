@@ -1,8 +1,10 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
+	"slipway/helpers/internal/check"
 	"slipway/helpers/internal/object"
 )
 
@@ -22,5 +24,13 @@ func TestWayOut(t *testing.T) {
 		if got := wayOut(c.o, c.message); got != c.want {
 			t.Errorf("%s: %q, want %q", c.message, got, c.want)
 		}
+	}
+}
+
+// A name that ends a line would begin another that nobody wrote.
+func TestFindingsAreLines(t *testing.T) {
+	err := unfit([]check.Finding{{Where: "a.yaml: Pod/x", Text: "there is no ConfigMap y\nrelease 9 of web serves"}})
+	if lines := strings.Count(err.Error(), "\n"); lines != 1 {
+		t.Error(err)
 	}
 }

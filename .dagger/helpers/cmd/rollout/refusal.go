@@ -120,6 +120,9 @@ type findings []string
 
 func (f findings) Error() string {
 	sorted := slices.Clone(f)
+	for i, finding := range sorted {
+		sorted[i] = object.InLine(finding) // It may hold names of any kind.
+	}
 	slices.Sort(sorted)
 	return strings.Join(slices.Compact(sorted), "\n")
 }

@@ -244,7 +244,7 @@ func (s *session) printRemoval(p *plan, result removal) {
 
 func (s *session) printWarnings() {
 	for _, f := range s.warnings {
-		fmt.Fprintf(s.out, "warning: %s\n", f)
+		fmt.Fprintf(s.out, "warning: %s\n", object.InLine(f.String()))
 	}
 	for _, note := range s.notes {
 		fmt.Fprintln(s.out, note)

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"slipway/helpers/internal/release"
 	"slipway/helpers/internal/object"
+	"slipway/helpers/internal/release"
 	"slipway/helpers/internal/sanitize"
 )
 

@@ -9,14 +9,24 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 
 	"slipway/helpers/internal/sanitize"
 )
 
+// limit is for each of the two outputs, in bytes.
+const limit = 1 << 20
+
+// shown is for what a service says: that is foreign, and stands in a log that a CI system reads.
+func shown(w io.Writer) *sanitize.Writer {
+	to := sanitize.NewWriter(w)
+	to.Limit(limit)
+	return to
+}
+
 func main() {
-	// What a service says is foreign, and stands in a log that a CI system reads.
-	out, problems := sanitize.NewWriter(os.Stdout), sanitize.NewWriter(os.Stderr)
+	out, problems := shown(os.Stdout), shown(os.Stderr)
 	var err error
 	switch {
 	case len(os.Args) >= 4 && os.Args[1] == "run":

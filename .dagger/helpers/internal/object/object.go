@@ -155,15 +155,16 @@ func (t Type) Group() string {
 }
 
 // String is Kind/name, as kubectl and people call an object, in one line.
-func (o Object) String() string { return inLine(o.Kind() + "/" + o.Name()) }
+func (o Object) String() string { return InLine(o.Kind() + "/" + o.Name()) }
 
-// inLine escapes a name with control characters, of which one may end a line and begin
-// another that nobody wrote: Kubernetes takes them in the names of Roles.
-func inLine(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }) {
-		return strings.Trim(strconv.Quote(name), `"`)
+// InLine escapes a text with control characters, of which one may end a line and begin
+// another that nobody wrote. Kubernetes takes them in the names of Roles.
+func InLine(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+		quoted := strconv.Quote(text)
+		return quoted[1 : len(quoted)-1]
 	}
-	return name
+	return text
 }
 
 // ID is the object's identity.
@@ -172,9 +173,9 @@ func (o Object) ID() ID { return ID{o.Group(), o.Kind(), o.Namespace(), o.Name()
 // String is Kind/name, with the namespace where it has one.
 func (id ID) String() string {
 	if id.Namespace != "" {
-		return inLine(fmt.Sprintf("%s/%s in namespace %s", id.Kind, id.Name, id.Namespace))
+		return InLine(fmt.Sprintf("%s/%s in namespace %s", id.Kind, id.Name, id.Namespace))
 	}
-	return inLine(id.Kind + "/" + id.Name)
+	return InLine(id.Kind + "/" + id.Name)
 }
 
 // Clone is a deep copy.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"slipway/helpers/internal/object"
 )
 
 // kustomization has the fields that name files. As with kustomize, their case does not
@@ -78,7 +80,7 @@ func (r ref) refuse(why error) error {
 	if r.file == "" {
 		return fmt.Errorf("%q %w", path.Join(r.from, r.entry), why)
 	}
-	return fmt.Errorf("%s: %s: %q %w", r.file, r.field, r.entry, why)
+	return fmt.Errorf("%s: %s: %q %w", object.InLine(r.file), r.field, r.entry, why)
 }
 
 // visit copies a kustomization and all that it names. plugins is the directory from which
@@ -100,11 +102,11 @@ func (t *tree) visit(dir, plugins string) error {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("%s %w", file, err)
+			return fmt.Errorf("%s %w", object.InLine(file), err)
 		}
 		text, err := t.copy(real)
 		if err != nil {
-			return fmt.Errorf("%s %w", file, err)
+			return fmt.Errorf("%s %w", object.InLine(file), err)
 		}
 		t.keep.yaml(text)
 		// What does not fit is left out, and kustomize says what is wrong with it.
@@ -112,7 +114,7 @@ func (t *tree) visit(dir, plugins string) error {
 		_ = yaml.Unmarshal(text, &k)
 		if len(k.HelmCharts)+len(k.HelmChartInflationGenerator) > 0 {
 			return fmt.Errorf("%s: helmCharts: Helm would fetch and run what was not committed: "+
-				"commit what helm template writes, and name that in resources", file)
+				"commit what helm template writes, and name that in resources", object.InLine(file))
 		}
 		renamed := map[string]string{}
 		for _, r := range k.refs(dir, file) {
@@ -128,7 +130,7 @@ func (t *tree) visit(dir, plugins string) error {
 		}
 		if len(renamed) > 0 {
 			if err := t.rename(dir, name, text, renamed); err != nil {
-				return fmt.Errorf("%s %w", file, err)
+				return fmt.Errorf("%s %w", object.InLine(file), err)
 			}
 		}
 	}
@@ -220,7 +222,7 @@ func (t *tree) plugins(r ref, text []byte, dir string) error {
 		if p.APIVersion != "builtin" || p.Kind == "HelmChartInflationGenerator" {
 			return fmt.Errorf("%s: %s: %s %s is a program that would run while rendering: "+
 				"only what kustomize does by itself is taken; commit what it writes, and name that in resources",
-				r.file, r.field, p.APIVersion, p.Kind)
+				object.InLine(r.file), r.field, object.InLine(p.APIVersion), object.InLine(p.Kind))
 		}
 		becomes := asText
 		if p.Kind == "SecretGenerator" {

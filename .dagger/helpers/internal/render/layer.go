@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"slipway/helpers/internal/object"
 )
 
 // kustomizationFiles are the names that kustomize gives a kustomization.
@@ -38,7 +40,7 @@ func findLayer(manifests fs.FS, overlay string) (layer, error) {
 	if len(names) == 0 {
 		return layer{}, ErrNoManifests
 	}
-	return layer{}, fmt.Errorf("%w %q in the manifests directory; there are: %s", ErrNoOverlay, overlay, strings.Join(names, ", "))
+	return layer{}, fmt.Errorf("%w %q in the manifests directory; there are: %s", ErrNoOverlay, overlay, object.InLine(strings.Join(names, ", ")))
 }
 
 // kustomized says whether a directory has a kustomization.

@@ -154,7 +154,7 @@ func origins(objects []object.Object) map[string]string {
 		var origin struct{ Path string }
 		if yaml.Unmarshal([]byte(note), &origin) == nil && origin.Path != "" {
 			file := strings.TrimPrefix(origin.Path, "../"+copied+"/")
-			files[o.String()] = strings.TrimPrefix(file, "../"+fetched+"/")
+			files[o.String()] = object.InLine(strings.TrimPrefix(file, "../"+fetched+"/"))
 		}
 	}
 	return files

@@ -185,6 +185,8 @@ func TestRefuses(t *testing.T) {
 		{"generators: [\"apiVersion: builtin\\nkind: HelmChartInflationGenerator\\nname: x\\n\"]", program},
 		{"generators: ['{apiVersion: builtin, kind: ConfigMapGenerator, files: [\"https://example.com/c\"]}']", elsewhere},
 		{"transformers: [patch.yaml]", elsewhere},
+		{"generators: [\"apiVersion: \\\"x\\\\nrelease 9 serves\\\"\\nkind: G\\n\"]", `x\nrelease 9 serves G is a program`},
+		{"resources: [\"a\\nb\"]", `a\nb/kustomization.yaml: resources: "gone" is not there`},
 
 		{"resources: [../../../secret]", outside},
 		{"resources: [/etc/passwd]", outside},
@@ -214,6 +216,7 @@ func TestRefuses(t *testing.T) {
 			"manifests/base/loop":                          "-> loop",
 			"manifests/base/https:/example.com/there.yaml": pod,
 			"manifests/base/below/x":                       "",
+			"manifests/base/a\nb/kustomization.yaml":       "resources: [gone]",
 		})
 		t.Setenv("HOME", t.TempDir())
 		_, err := Manifests(t.Context(), Input{Dir: dir, Overlay: "base"})
