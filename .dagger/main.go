@@ -371,7 +371,7 @@ func New(ctx context.Context, args struct {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := parseImages(args.Images); err != nil {
+	if _, err := imageref.ParseImages(args.Images); err != nil {
 		return nil, err
 	}
 	source, err := loadSource(ctx, args.Workspace, args.Source)

@@ -100,7 +100,7 @@ func (s *Slipway) toRender(image string) (*rendering, error) {
 	if err := cmp.Or(imageref.CheckDigest(image), imageref.CheckName(s.ImageName), names.CheckOverlay(s.Overlay)); err != nil {
 		return nil, err
 	}
-	others, err := parseImages(s.Images)
+	others, err := imageref.ParseImages(s.Images)
 	return &rendering{Dir: manifestsPath, Overlay: s.Overlay, ImageName: s.ImageName, Images: others}, err
 }
 

@@ -129,7 +129,7 @@ func (s *Slipway) verifiable(ctx context.Context, revision string) error {
 // and any other as the registry has it.
 func (s *Slipway) toDeploy(ctx context.Context, image, revision string, dryRun bool, publish func() (string, error),
 ) (string, *verification, error) {
-	others, err := parseImages(s.Images)
+	others, err := imageref.ParseImages(s.Images)
 	if err != nil {
 		return "", nil, err
 	}

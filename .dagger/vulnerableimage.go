@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/imageref"
 	"dagger/slipway/internal/spdx"
 )
 
@@ -60,7 +61,7 @@ func (s *Slipway) vulnerableImage(ctx context.Context, image, database string, d
 
 // publishedPrograms are the Go programs of an image in a registry, for each platform.
 func (s *Slipway) publishedPrograms(ctx context.Context, image string) ([]spdx.Program, error) {
-	if err := checkDigest(image); err != nil {
+	if err := imageref.CheckDigest(image); err != nil {
 		return nil, err
 	}
 	ref, err := s.byDigest(image)

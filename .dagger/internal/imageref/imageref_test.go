@@ -1,6 +1,7 @@
 package imageref
 
 import (
+	"maps"
 	"strings"
 	"testing"
 )
@@ -60,6 +61,26 @@ func TestCheck(t *testing.T) {
 	} {
 		if c.want == "" && c.err != nil || c.want != "" && (c.err == nil || !strings.Contains(c.err.Error(), c.want)) {
 			t.Errorf("want %q, got %v", c.want, c.err)
+		}
+	}
+}
+
+func TestParseImages(t *testing.T) {
+	got, err := ParseImages([]string{"web=ghcr.io/acme/web@" + sha, "localhost:5000/a=b:v1@" + sha})
+	if want := map[string]string{"web": "ghcr.io/acme/web@" + sha, "localhost:5000/a": "b:v1@" + sha}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v %v", got, err)
+	}
+	for given, want := range map[string]string{
+		"web":                        "is not NAME=ADDRESS",
+		"=a@" + sha:                  "is not NAME=ADDRESS",
+		"web:v1=a@" + sha:            `"web:v1" is not the name of an image`,
+		"Web=a@" + sha:               `"Web" is not the name of an image`,
+		"web=a:v1":                   `"a:v1" is not an image by digest`,
+		"web=--x":                    `"--x" is not an image by digest`,
+		"a=b@" + sha + ",a=c@" + sha: "--images has a twice",
+	} {
+		if _, err := ParseImages(strings.Split(given, ",")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", given, err)
 		}
 	}
 }
