@@ -52,7 +52,7 @@ func (s *Slipway) foreignCgo(ctx context.Context, modules *dagger.Container, imp
 		// Into a file, as what modules say is not for the log. What cannot be looked at is not refused:
 		// if it is broken, the build says so.
 		return s.forPlatform(modules, p).WithEnvVariable("CGO_ENABLED", cgo).
-			WithExec(args, dagger.ContainerWithExecOpts{RedirectStdout: "/said", Expect: dagger.ReturnTypeAny}).
+			WithExec(silent("/said", args...), dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
 			File("/said").Contents(ctx)
 	}
 	list := func(cgo, which, format string) (string, error) {

@@ -27,9 +27,15 @@ func show(args ...string) []string { return append([]string{"/show"}, args...) }
 // goes nowhere. Where it fails, it runs once more and is shown. So no build waits for the
 // helper that shows, which takes longer to compile than many a service.
 func (s *Slipway) quiet(ctx context.Context, ctr *dagger.Container, args ...string) (*dagger.Container, error) {
-	done, err := ctr.WithExec(slices.Concat([]string{"sh", "-c", `exec "$@" >/dev/null 2>&1`, "sh"}, args)).Sync(ctx)
+	done, err := ctr.WithExec(silent("/dev/null", args...)).Sync(ctx)
 	if failed := (*dagger.ExecError)(nil); !errors.As(err, &failed) {
 		return done, err
 	}
 	return s.shown(ctr, args...).Sync(ctx)
+}
+
+// silent is the command that runs another one and writes what it says into a file, and its
+// complaints nowhere. What Dagger redirects, it prints all the same.
+func silent(file string, args ...string) []string {
+	return slices.Concat([]string{"sh", "-c", `exec "$@" >` + file + ` 2>/dev/null`, "sh"}, args)
 }
