@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -17,5 +18,17 @@ func TestOutputEnds(t *testing.T) {
 	}
 	if out.Len() > limit+100 || !strings.HasSuffix(out.String(), "… output cut\n") || strings.Contains(out.String(), "\x1b") {
 		t.Errorf("%d bytes, the last: %q", out.Len(), out.String()[out.Len()-50:])
+	}
+}
+
+func TestSurveyIsNoCommand(t *testing.T) {
+	var out bytes.Buffer
+	const body = "##[add-mask]x\n::stop-commands::y"
+	if err := (surveyed{Answers: []answered{{Body: body}}}).write(&out); err != nil {
+		t.Fatal(err)
+	}
+	var back surveyed
+	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back.Answers[0].Body != body || strings.Contains(out.String(), "##") {
+		t.Errorf("%v: %s", err, out.String())
 	}
 }
