@@ -168,7 +168,7 @@ func New(ctx context.Context, args struct {
 	// Source: TCP port it listens on. Default: the manifests' port, or 8080.
 	//
 	// +optional
-	Port int
+	Port *int
 	// Source: version to stamp. Default: the commit's tag, or 0.0.0-COMMIT.
 	//
 	// +optional
@@ -344,8 +344,11 @@ func New(ctx context.Context, args struct {
 	if err := checkSettings(ctx, args.Workspace); err != nil {
 		return nil, err
 	}
-	if args.Port < 0 || args.Port > 65535 {
-		return nil, fmt.Errorf("--port %d is not a TCP port: give one from 1 to 65535", args.Port)
+	port := 0 // to be found
+	if args.Port != nil {
+		if port = *args.Port; port < 1 || port > 65535 {
+			return nil, fmt.Errorf("--port %d is not a TCP port: give one from 1 to 65535", port)
+		}
 	}
 	if err := imageref.CheckImages(map[string]string{
 		"go-image": args.GoImage, "kubectl-image": args.KubectlImage, "cluster-image": args.ClusterImage,
@@ -412,7 +415,7 @@ func New(ctx context.Context, args struct {
 		Dir:     source.dir,
 		Package: pkg,
 		Beside:  beside,
-		Port:    args.Port,
+		Port:    port,
 		Version: args.Version,
 		Tags:    args.Tags,
 		Secrets: args.Secrets,

@@ -23,6 +23,9 @@ func Names(files fs.FS, object string) ([]string, error) {
 	}
 	var names []string
 	for _, path := range paths {
+		if strings.HasSuffix(path, ".gen.go") { // Dagger's own
+			continue
+		}
 		text, err := fs.ReadFile(files, path)
 		if err != nil {
 			return nil, err

@@ -29,7 +29,12 @@ func Help(about string) {}
 `
 
 func TestNames(t *testing.T) {
-	got, err := Names(fstest.MapFS{"main.go": {Data: []byte(module)}, "readme.md": {Data: []byte("# no Go")}}, "Ship")
+	files := fstest.MapFS{
+		"main.go":       {Data: []byte(module)},
+		"dagger.gen.go": {Data: []byte("package main\n\nfunc (s *Ship) UnmarshalJSON(bs []byte) error { return nil }\n")},
+		"readme.md":     {Data: []byte("# no Go")},
+	}
+	got, err := Names(files, "Ship")
 	if err != nil {
 		t.Fatal(err)
 	}
