@@ -54,6 +54,9 @@ var taken = []string{"chromium", "cluster", "kubernetes", "registry", "service"}
 // the field, not the file.
 func Parse(text []byte) (n Needs, questions []byte, err error) {
 	document, err := yaml.YAMLToJSONStrict(text)
+	if err == nil {
+		err = checkKeys(text)
+	}
 	if err != nil {
 		return n, nil, err
 	}

@@ -48,11 +48,13 @@ requests: [{path: /, status: 200, json: {/id: 1234567890123456789}}]
 
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"[]":                                                            "it is not a mapping",
-		"requests: [":                                                   "yaml",
-		"requests: []\nrequests: []":                                    "already set in map",
-		"needs: {envs: {A: b}}":                                         `needs: json: unknown field "envs"`,
-		"needs: {env: {A: 1}}":                                          `env: a number stands where text is wanted: put it in quotes, as in PORT: "8080"`,
+		"[]":                         "it is not a mapping",
+		"requests: [":                "yaml",
+		"requests: []\nrequests: []": "already set in map",
+		"needs: {envs: {A: b}}":      `needs: json: unknown field "envs"`,
+		"needs: {env: {A: 1}}":       `env: a number stands where text is wanted: put it in quotes, as in PORT: "8080"`,
+		"requests: [{path: /, send: {json: {x: 1, y: 2}}}]":             "requests: send: json: YAML takes a name for true: put y, n, yes, no, on and off in quotes",
+		"needs: {env: {NO: a}}":                                         "YAML takes a name for false",
 		"needs: {args: [--debug, yes]}":                                 `args: a bool stands where text is wanted: put it in quotes`,
 		`needs: {env: {"A=B": c}}`:                                      `env: "A=B" is not the name`,
 		`needs: {env: {"": c}}`:                                         `env: "" is not the name`,
