@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"internal/check", "internal/health", "internal/sanitize", "internal/questions"},
 	{"internal/kube", "internal/render"},
 	{"internal/release", "internal/registry"},
-	{"cmd/rollout", "cmd/smoke", "cmd/load", "cmd/balance", "cmd/unit", "cmd/show", "cmd/kubeconfig"},
+	{"cmd/rollout", "cmd/smoke", "cmd/load", "cmd/balance", "cmd/unit", "cmd/show", "cmd/kubeconfig", "cmd/licenses"},
 }
 
 // pure are the packages that only compute: they talk to nobody and start no program.
