@@ -11,8 +11,10 @@ func deployment(containers string) string {
 
 func TestFind(t *testing.T) {
 	const (
-		web     = "{image: 'hello:1', ports: [{name: http, containerPort: 9000}, {name: metrics, containerPort: 9090}]}"
-		sidecar = "{image: proxy, ports: [{name: http, containerPort: 4180}]}"
+		web       = "{image: 'hello:1', ports: [{name: http, containerPort: 9000}, {name: metrics, containerPort: 9090}]}"
+		elsewhere = "{image: 'r:5000/a@sha256:0', ports: [{containerPort: 7}]}"
+		other     = "{image: hello, ports: [{name: http, containerPort: 1}]}"
+		sidecar   = "{image: proxy, ports: [{name: http, containerPort: 4180}]}"
 	)
 	for name, c := range map[string]struct {
 		files map[string]string
@@ -25,7 +27,7 @@ func TestFind(t *testing.T) {
 		"without a name":        {map[string]string{"a.yaml": deployment("{image: a, ports: [{containerPort: 3000}]}")}, "", 3000},
 		"second document":       {map[string]string{"a.yaml": "kind: Namespace\n---\n" + deployment(web)}, "", 9000},
 		"two, none http":        {map[string]string{"a.yaml": deployment("{ports: [{containerPort: 1}, {containerPort: 2}]}")}, "", 0},
-		"two that differ":       {map[string]string{"a.yaml": deployment(web), "b.yaml": deployment("{image: hello, ports: [{name: http, containerPort: 1}]}")}, "", 0},
+		"two that differ":       {map[string]string{"a.yaml": deployment(web), "b.yaml": deployment(other)}, "", 0},
 		"two alike":             {map[string]string{"a.yaml": deployment(web), "b.yaml": deployment(web)}, "", 9000},
 		"UDP":                   {map[string]string{"a.yaml": deployment("{ports: [{containerPort: 53, protocol: UDP}]}")}, "", 0},
 		"a sidecar":             {map[string]string{"a.yaml": deployment(web + "," + sidecar)}, "", 0},
@@ -35,7 +37,7 @@ func TestFind(t *testing.T) {
 		"another type":          {map[string]string{"a.yaml": deployment("{ports: [{containerPort: http}]}")}, "", 0},
 		"no port":               {map[string]string{"a.yaml": deployment("{ports: [{containerPort: 65536}, {containerPort: 0}]}")}, "", 0},
 		"another file":          {map[string]string{"a.json": deployment(web)}, "", 0},
-		"a registry with port":  {map[string]string{"a.yaml": deployment("{image: 'r:5000/a@sha256:0', ports: [{containerPort: 7}]}")}, "r:5000/a", 7},
+		"a registry with port":  {map[string]string{"a.yaml": deployment(elsewhere)}, "r:5000/a", 7},
 	} {
 		files := fstest.MapFS{}
 		for file, text := range c.files {
