@@ -36,7 +36,8 @@ var (
 // Advice is a line to put below what go said, "" if there is none.
 func Advice(said string, code Code) string {
 	if m := newerGo.FindStringSubmatch(said); m != nil {
-		return fmt.Sprintf("%s wants Go %s or newer and the image has %s: give --go-image one that has it, for example golang:%s", m[1], m[2], m[3], m[2])
+		return fmt.Sprintf("%s wants Go %s or newer and the image has %s: give --go-image one that has it, for example golang:%s",
+			m[1], m[2], m[3], m[2])
 	}
 	if newerSyntax.MatchString(said) {
 		return "go.mod is written for another Go than the image has: give --go-image one that is as new as its go line says"

@@ -89,6 +89,8 @@ const (
 	privateLimit = 20 * time.Second // once it listens only where its own container reaches it
 )
 
+const onlyHere = "the service listens on %s only, where no other container reaches it: have it listen on :%d"
+
 // misplaced is what is wrong with a service that listens, but not where it is asked.
 type misplaced struct {
 	text  string
@@ -120,11 +122,11 @@ func (s state) elsewhere(port uint16) misplaced {
 	others = slices.Compact(others)
 	switch {
 	case sixOnly != "":
-		return misplaced{fmt.Sprintf("the service listens on %s, but not for IPv4: have it listen on :%d, which is both", sixOnly, port), otherLimit}
-	case loopback != "":
 		return misplaced{
-			fmt.Sprintf("the service listens on %s only, where no other container reaches it: have it listen on :%d", loopback, port), otherLimit,
+			fmt.Sprintf("the service listens on %s, but not for IPv4: have it listen on :%d, which is both", sixOnly, port), otherLimit,
 		}
+	case loopback != "":
+		return misplaced{fmt.Sprintf(onlyHere, loopback, port), otherLimit}
 	case len(others) == 1:
 		return misplaced{fmt.Sprintf("the service listens on port %d, not on %d: give --port %[1]d", others[0], port), otherLimit}
 	case len(others) > 1:
@@ -137,10 +139,7 @@ func (s state) elsewhere(port uint16) misplaced {
 			otherLimit,
 		}
 	case len(private) > 0:
-		return misplaced{
-			fmt.Sprintf("the service listens on %s only, where no other container reaches it: have it listen on :%d", strings.Join(private, ", "), port),
-			privateLimit,
-		}
+		return misplaced{fmt.Sprintf(onlyHere, strings.Join(private, ", "), port), privateLimit}
 	}
 	return misplaced{}
 }
