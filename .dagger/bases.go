@@ -16,7 +16,9 @@ const (
 )
 
 // withManifests gives a container the manifests, and the bases elsewhere that they name.
-func (s *Slipway) withManifests(ctx context.Context, ctr *dagger.Container, what *rendering, manifests *dagger.Directory) (*dagger.Container, error) {
+func (s *Slipway) withManifests(
+	ctx context.Context, ctr *dagger.Container, what *rendering, manifests *dagger.Directory,
+) (*dagger.Container, error) {
 	ctr = ctr.WithMountedDirectory(manifestsPath, manifests)
 	if len(s.RemoteBases) == 0 {
 		return ctr, nil

@@ -44,7 +44,8 @@ func (s *session) printMarkdown(d differences) error {
 			continue
 		}
 		room -= len(ch.text)
-		fmt.Fprintf(&out, "\n<details><summary><code>%s</code></summary>\n\n%s\n</details>\n", html.EscapeString(ch.object), fenced("diff", ch.text))
+		fmt.Fprintf(&out, "\n<details><summary><code>%s</code></summary>\n\n%s\n</details>\n",
+			html.EscapeString(ch.object), fenced("diff", ch.text))
 	}
 	lines := append(append(brief, d.removed...), d.notes...)
 	if len(lines) > 0 {
