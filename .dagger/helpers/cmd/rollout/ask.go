@@ -38,8 +38,9 @@ type target struct {
 // ask puts the questions of smoke.yaml to each ready pod of the release that runs its
 // image, a few at most, each through a connection that kubectl forwards. It returns a
 // line for each answer. Only wrong answers of the service itself fail a release: where
-// the way to a pod is barred, its readiness decides, and the answer says so. Questions
-// that may have side effects are asked only with effects set, of one pod and once.
+// the way to a pod is barred, its readiness decides, and the answer says so. From the first
+// question on that may have a side effect they are asked only with effects set, of one pod
+// and once: what follows it may ask for the effect.
 func (s *session) ask(ctx context.Context, w *watcher, objects []object.Object, r release.Record, effects bool) (string, error) {
 	q, err := questions.Parse(r.Smoke)
 	if err != nil {
@@ -62,7 +63,7 @@ func (s *session) ask(ctx context.Context, w *watcher, objects []object.Object, 
 	answers := make([]string, len(targets))
 	asked := make([]object.Object, len(targets))
 	errs := kube.Each(targets, askedPods, func(i int, t target) (err error) {
-		answers[i], asked[i], err = s.askTarget(ctx, w, t, q.Repeatable())
+		answers[i], asked[i], err = s.askTarget(ctx, w, t, q.Everywhere())
 		return err
 	})
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
@@ -75,7 +76,9 @@ func (s *session) ask(ctx context.Context, w *watcher, objects []object.Object, 
 		if once.err != nil {
 			return "", once.err
 		}
-		text += once.table
+		if text += once.table; once.way != nil {
+			text += fmt.Sprintf("nothing is known of the answers from %s on: the way to the pod failed: %v\n", q.Once().Requests[0], once.way)
+		}
 	}
 	return text + "\n", nil
 }

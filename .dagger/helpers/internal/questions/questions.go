@@ -170,11 +170,28 @@ func (r *Request) complete() error {
 // only.
 var safe = []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace}
 
-// Repeatable are the questions that may be put again, and to every pod.
-func (q Questions) Repeatable() Questions { return q.only(true) }
+// Repeatable are the questions that may be put again.
+func (q Questions) Repeatable() Questions {
+	q.Requests = slices.DeleteFunc(slices.Clone(q.Requests), Request.effect)
+	return q
+}
 
-// Once are the questions with an effect: they are for one pod, one time in a deploy.
-func (q Questions) Once() Questions { return q.only(false) }
+// Everywhere are the questions up to the first with an effect: they may be put again, and
+// to every pod.
+func (q Questions) Everywhere() Questions {
+	q.Requests = q.Requests[:q.firstEffect()]
+	return q
+}
+
+// Once are the others. They are for one pod, one time in a deploy, and in their order: an
+// answer may follow from an effect before it.
+func (q Questions) Once() Questions {
+	if q.alone() {
+		return Questions{}
+	}
+	q.Requests = q.Requests[q.firstEffect():]
+	return q
+}
 
 // Empty says that there is nothing to ask.
 func (q Questions) Empty() bool { return len(q.Requests) == 0 && !q.alone() }
@@ -182,12 +199,11 @@ func (q Questions) Empty() bool { return len(q.Requests) == 0 && !q.alone() }
 // alone says that the protocol itself is the question.
 func (q Questions) alone() bool { return q.Protocol == schemeGRPC || q.Protocol == schemeTCP }
 
-func (q Questions) only(repeatable bool) Questions {
-	if q.alone() && !repeatable {
-		return Questions{}
+func (q Questions) firstEffect() int {
+	if i := slices.IndexFunc(q.Requests, Request.effect); i >= 0 {
+		return i
 	}
-	q.Requests = slices.DeleteFunc(slices.Clone(q.Requests), func(r Request) bool {
-		return slices.Contains(safe, r.Method) != repeatable
-	})
-	return q
+	return len(q.Requests)
 }
+
+func (r Request) effect() bool { return !slices.Contains(safe, r.Method) }

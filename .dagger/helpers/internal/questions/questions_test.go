@@ -58,12 +58,21 @@ func TestSplit(t *testing.T) {
 	q := parse(t, `{"drain": true, "requests": [{"path": "/"}, {"method": "HEAD", "path": "/"}, {"method": "OPTIONS", "path": "/"},
 		{"method": "TRACE", "path": "/"}, {"method": "POST", "path": "/"}, {"method": "PUT", "path": "/"},
 		{"method": "DELETE", "path": "/"}, {"method": "PATCH", "path": "/"}, {"method": "get", "path": "/"}]}`)
+	// What follows an effect may ask for it.
+	dependent := parse(t, `{"drain": true, "requests": [{"path": "/"}, {"method": "POST", "path": "/items"}, {"path": "/items/1"}]}`)
+	effects := parse(t, `{"drain": true, "requests": [{"method": "POST", "path": "/items"}]}`)
 	for _, c := range []struct {
 		part Questions
 		want string
 	}{
 		{q.Repeatable(), "GET HEAD OPTIONS TRACE"},
+		{q.Everywhere(), "GET HEAD OPTIONS TRACE"},
 		{q.Once(), "POST PUT DELETE PATCH get"},
+		{dependent.Repeatable(), "GET GET"},
+		{dependent.Everywhere(), "GET"},
+		{dependent.Once(), "POST GET"},
+		{effects.Everywhere(), ""},
+		{effects.Once(), "POST"},
 		{q, "GET HEAD OPTIONS TRACE POST PUT DELETE PATCH get"},
 	} {
 		var methods []string
@@ -79,11 +88,11 @@ func TestSplit(t *testing.T) {
 // What the protocol alone asks can be asked again.
 func TestProtocolAlone(t *testing.T) {
 	q := parse(t, `{"protocol": "grpc"}`)
-	if q.Empty() || q.Repeatable().Empty() || !q.Once().Empty() {
-		t.Errorf("empty: %t, repeatable: %t, once: %t", q.Empty(), q.Repeatable().Empty(), q.Once().Empty())
+	if q.Empty() || q.Everywhere().Empty() || !q.Once().Empty() {
+		t.Errorf("empty: %t, everywhere: %t, once: %t", q.Empty(), q.Everywhere().Empty(), q.Once().Empty())
 	}
-	if q = parse(t, `{"requests": [{"path": "/"}]}`); q.Empty() || q.Repeatable().Empty() || !q.Once().Empty() {
-		t.Errorf("HTTP: empty: %t, repeatable: %t, once: %t", q.Empty(), q.Repeatable().Empty(), q.Once().Empty())
+	if q = parse(t, `{"requests": [{"path": "/"}]}`); q.Empty() || q.Everywhere().Empty() || !q.Once().Empty() {
+		t.Errorf("HTTP: empty: %t, everywhere: %t, once: %t", q.Empty(), q.Everywhere().Empty(), q.Once().Empty())
 	}
 }
 
@@ -100,7 +109,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(q.Repeatable().Requests)+len(q.Once().Requests) != len(q.Requests) {
+		if len(q.Everywhere().Requests)+len(q.Once().Requests) != len(q.Requests) {
 			t.Fatal("a request is in neither half, or in both")
 		}
 		again, err := json.Marshal(q)
