@@ -194,9 +194,14 @@ func (s *Slipway) kubectl(ctx context.Context, args ...string) (string, error) {
 		return "", err
 	}
 	out, err := ctr.
-		WithExec(append([]string{"kubectl", "--server=https://" + server, "--tls-server-name=" + clusterAlias}, args...)).
+		WithExec(append(kubectlOf(server), args...)).
 		Stdout(ctx)
 	return strings.TrimSpace(out), execCause(err)
+}
+
+// kubectlOf is how kubectl begins for a throwaway cluster.
+func kubectlOf(server string) []string {
+	return []string{"kubectl", "--server=https://" + server, "--tls-server-name=" + clusterAlias}
 }
 
 // errDifferent is that diff found differences; the error around it shows them.

@@ -141,6 +141,8 @@ type Slipway struct {
 	image *Slipway
 	// throwaway is the cluster of a rehearsal, whose kubeconfig is there once it has started.
 	throwaway *Cluster
+	// provided says that it was given what the service needs, in the release's namespace.
+	provided bool
 }
 
 // New takes the settings: what is the same for all functions and from one call to

@@ -113,17 +113,9 @@ func (s *Slipway) withNeeds(ctx context.Context, ctr *dagger.Container, n needs.
 		ctr = ctr.WithEnvVariable(name, n.Env[name])
 	}
 	if len(n.Secrets) > 0 {
-		if s.Secrets == nil {
-			return nil, fmt.Errorf("the service needs %s: give --secrets with lines NAME=value, such as file:.env.test, before the function's name",
-				strings.Join(n.Secrets, ", "))
-		}
-		lines, err := s.Secrets.Plaintext(ctx)
+		values, err := s.secretValues(ctx, n)
 		if err != nil {
 			return nil, err
-		}
-		values, err := n.Values(lines)
-		if err != nil {
-			return nil, fmt.Errorf("--secrets: %w", err)
 		}
 		for _, name := range n.Secrets {
 			ctr = ctr.WithSecretVariable(name, dag.SetSecret("slipway-needs-"+name, values[name]))
@@ -137,6 +129,23 @@ func (s *Slipway) withNeeds(ctx context.Context, ctr *dagger.Container, n needs.
 		ctr = ctr.WithServiceBinding(name, bound)
 	}
 	return ctr, nil
+}
+
+// secretValues are the values of the secrets that the service needs.
+func (s *Slipway) secretValues(ctx context.Context, n needs.Needs) (map[string]string, error) {
+	if s.Secrets == nil {
+		return nil, fmt.Errorf("the service needs %s: give --secrets with lines NAME=value, such as file:.env.test, before the function's name",
+			strings.Join(n.Secrets, ", "))
+	}
+	lines, err := s.Secrets.Plaintext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	values, err := n.Values(lines)
+	if err != nil {
+		return nil, fmt.Errorf("--secrets: %w", err)
+	}
+	return values, nil
 }
 
 // startService starts a service that the service needs, and waits until it is ready.

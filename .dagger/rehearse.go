@@ -138,9 +138,9 @@ func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
 			if _, err := to.rollout(ctx, "destroy", request{Confirm: release, Timeout: rehearsalTimeout}); err != nil {
 				return err
 			}
-			left, err := to.kubectl(ctx, "get", "namespace", to.Namespace, "--ignore-not-found", "--output=name")
-			if err == nil && left != "" {
-				err = fmt.Errorf("destroy left %s", left)
+			left, err := to.left(ctx)
+			if err == nil && len(left) > 0 {
+				err = fmt.Errorf("destroy left %s", strings.Join(left, ", "))
 			}
 			return err
 		}},
@@ -200,8 +200,20 @@ func (s *Slipway) startThrowaway(ctx context.Context) error {
 	if _, err := s.APIServer.Start(ctx); err != nil {
 		return err
 	}
-	s.Kubeconfig, err = s.throwaway.secret(ctx)
-	return err
+	if s.Kubeconfig, err = s.throwaway.secret(ctx); err != nil {
+		return err
+	}
+	return s.provide(ctx, objects)
+}
+
+// left is what the cluster still has of the release.
+func (s *Slipway) left(ctx context.Context) ([]string, error) {
+	args := []string{"get", "namespace", s.Namespace, "--ignore-not-found", "--output=name"}
+	if s.provided { // The namespace is not the release's.
+		args = []string{"get", "deployments,statefulsets,daemonsets,services", "--namespace=" + s.Namespace, releaseServices, "--output=name"}
+	}
+	out, err := s.kubectl(ctx, args...)
+	return strings.Fields(out), err
 }
 
 // deployToThrowaway deploys an image to the cluster of startThrowaway.
@@ -250,7 +262,7 @@ func push(ctx context.Context, ctr *dagger.Container, registry *dagger.Service, 
 
 // firstService is the first Service that the cluster has of the release, and its first port.
 func (s *Slipway) firstService(ctx context.Context) (name, port string, err error) {
-	text, err := s.kubectl(ctx, "get", "services", "--namespace="+s.Namespace,
+	text, err := s.kubectl(ctx, "get", "services", "--namespace="+s.Namespace, releaseServices,
 		"--output=jsonpath={.items[0].metadata.name} {.items[0].spec.ports[0].port}")
 	name, port, found := strings.Cut(text, " ")
 	if err != nil || !found {
