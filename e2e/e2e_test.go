@@ -64,8 +64,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// scriptLimit is for one script on a machine whose caches are empty.
-const scriptLimit = 20 * time.Minute
+// scriptLimit is for all scripts together, on a machine whose caches are empty.
+const scriptLimit = 45 * time.Minute
 
 // retryLimit is as long as a throwaway cluster takes to start on a busy machine, and more.
 const retryLimit = 3 * time.Minute

@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string) error {
 
 	var tested struct{ Slipway struct{ Test string } }
 	err = client.Do(ctx, &dagger.Request{
-		Query:     `query($source: ID!) { slipway(source: $source, package: ".") { test } }`,
+		Query:     `query($source: ID!) { slipway(source: $source, package: ["."]) { test } }`,
 		Variables: map[string]any{"source": source},
 	}, &dagger.Response{Data: &tested})
 	if err != nil {
@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string) error {
 	var published struct{ Slipway struct{ Publish string } }
 	err = client.Do(ctx, &dagger.Request{
 		Query: `query($source: ID!, $repository: String!, $username: String!, $password: ID!, $plainHttp: Boolean!) {
-			slipway(source: $source, package: ".", repository: $repository, username: $username, password: $password, plainHttp: $plainHttp) { publish }
+			slipway(source: $source, package: ["."], repository: $repository, username: $username, password: $password, plainHttp: $plainHttp) { publish }
 		}`,
 		Variables: map[string]any{
 			"source": source, "repository": args[1], "username": os.Getenv("REGISTRY_USERNAME"), "password": password,
