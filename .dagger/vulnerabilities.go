@@ -69,12 +69,11 @@ func (s *Slipway) Vulnerabilities(
 	if err := checkDatabase(ctx, database, databaseDir); err != nil {
 		return "", err
 	}
-	if image != "" {
-		return s.vulnerableImage(ctx, image, database, databaseDir)
-	}
-	scanner := s.scanner()
 	if databaseDir != nil {
 		database = "file://" + databaseDirectory
+	}
+	if image != "" {
+		return s.vulnerableImage(ctx, image, database, databaseDir)
 	}
 	var report strings.Builder
 	platforms, err := s.allSupported(ctx)
@@ -90,18 +89,8 @@ func (s *Slipway) Vulnerabilities(
 		if err != nil {
 			return "", err
 		}
-		workspace = s.forPlatform(workspace, p).
-			WithMountedFile("/usr/local/bin/govulncheck", scanner).
-			WithEnvVariable("SLIPWAY_CALL", rand.Text())
-		if databaseDir != nil {
-			workspace = workspace.WithMountedDirectory(databaseDirectory, databaseDir)
-		}
-		out, err := s.shown(workspace,
-			// Its JSON and SARIF forms end with status 0 whatever they find.
-			slices.Concat([]string{
-				"govulncheck", "-format=text", "-show=version,verbose", "-db=" + database, "-tags=" + strings.Join(s.buildTags(), ","),
-			}, code.patterns)...).
-			Stdout(ctx)
+		out, err := s.scan(ctx, s.forPlatform(workspace, p), database, databaseDir,
+			slices.Concat([]string{"-tags=" + strings.Join(s.buildTags(), ",")}, code.patterns)...)
 		if err != nil {
 			return "", vulnerable(err, p.Name, database)
 		}
@@ -113,13 +102,22 @@ func (s *Slipway) Vulnerabilities(
 	return report.String(), nil
 }
 
-// scanner is govulncheck, compiled.
-func (s *Slipway) scanner() *dagger.File {
-	return s.golang(helperCaches).
+// scan runs govulncheck in a container, with what it is to look at.
+func (s *Slipway) scan(ctx context.Context, ctr *dagger.Container, database string, databaseDir *dagger.Directory, what ...string,
+) (string, error) {
+	scanner := s.golang(helperCaches).
 		WithEnvVariable("CGO_ENABLED", "0").
 		WithEnvVariable("GOBIN", "/usr/local/bin").
 		WithExec([]string{"go", "install", govulncheck}).
 		File("/usr/local/bin/govulncheck")
+	ctr = ctr.WithMountedFile("/usr/local/bin/govulncheck", scanner).WithEnvVariable("SLIPWAY_CALL", rand.Text())
+	if databaseDir != nil {
+		ctr = ctr.WithMountedDirectory(databaseDirectory, databaseDir)
+	}
+	return s.shown(ctr,
+		// Its JSON and SARIF forms end with status 0 whatever they find.
+		slices.Concat([]string{"govulncheck", "-format=text", "-show=version,verbose", "-db=" + database}, what)...).
+		Stdout(ctx)
 }
 
 // checkDatabase refuses what govulncheck would take for a database without anything to find.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -28,7 +27,6 @@ func (s *Slipway) vulnerableImage(ctx context.Context, image, database string, d
 	if len(programs) == 0 {
 		return "", fmt.Errorf("%s holds no Go program, so nothing is known of it here: look into it with another scanner", image)
 	}
-	scanner := s.scanner()
 	var report strings.Builder
 	for i, p := range programs {
 		dir := fmt.Sprintf("program-%d", i)
@@ -39,17 +37,10 @@ func (s *Slipway) vulnerableImage(ctx context.Context, image, database string, d
 		if err := os.WriteFile(file, p.Content, 0o600); err != nil {
 			return "", err
 		}
-		ctr := s.golang(scanCaches).
-			WithMountedFile("/usr/local/bin/govulncheck", scanner).
-			WithMountedFile(programPath, dag.CurrentModule().WorkdirFile(file)).
-			WithEnvVariable("SLIPWAY_CALL", rand.Text())
-		source := database
-		if databaseDir != nil {
-			ctr, source = ctr.WithMountedDirectory(databaseDirectory, databaseDir), "file://"+databaseDirectory
-		}
-		out, err := s.shown(ctr, "govulncheck", "-mode=binary", "-format=text", "-show=version,verbose", "-db="+source, programPath).Stdout(ctx)
+		ctr := s.golang(scanCaches).WithMountedFile(programPath, dag.CurrentModule().WorkdirFile(file))
+		out, err := s.scan(ctx, ctr, database, databaseDir, "-mode=binary", programPath)
 		if err != nil {
-			return "", vulnerableProgram(err, image, p, source)
+			return "", vulnerableProgram(err, image, p, database)
 		}
 		if err := recent(databaseDate(out)); err != nil {
 			return "", err
