@@ -31,9 +31,12 @@ func CheckOverlay(overlay string) error {
 	return nil
 }
 
+// IsLabel says whether a name is a label of DNS, which names of services, too, must be.
+func IsLabel(name string) bool { return label.MatchString(name) }
+
 // CheckNamespace refuses what no namespace can be called. "" is that none was given.
 func CheckNamespace(namespace string) error {
-	if namespace != "" && !label.MatchString(namespace) {
+	if namespace != "" && !IsLabel(namespace) {
 		return fmt.Errorf("--namespace %q is not a namespace's name: give lower-case letters, digits and dashes, 63 at most", namespace)
 	}
 	return nil
@@ -41,7 +44,7 @@ func CheckNamespace(namespace string) error {
 
 // CheckRelease refuses what no release can be called.
 func CheckRelease(release string) error {
-	if len(release) > longestRelease || !label.MatchString(release) {
+	if len(release) > longestRelease || !IsLabel(release) {
 		return fmt.Errorf("the release cannot be called %q: give --release lower-case letters, digits and dashes, %d at most",
 			release, longestRelease)
 	}

@@ -19,6 +19,8 @@ import (
 	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
+
+	"dagger/slipway/internal/names"
 )
 
 // Needs is what a service needs outside a cluster; in one, the manifests say it.
@@ -44,7 +46,6 @@ type Service struct {
 var (
 	variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	command  = regexp.MustCompile(`(?i)##(\[|vso|teamcity)`)
-	dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
 // taken are names under which other containers are reached.
@@ -105,7 +106,7 @@ func (n *Needs) check() error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.Services)) {
-		if !dnsLabel.MatchString(name) {
+		if !names.IsLabel(name) {
 			return fmt.Errorf("services: %q is not the name of a host: give lower-case letters, digits and dashes, 63 at most", name)
 		}
 		if err := n.Services[name].check(name); err != nil {
