@@ -46,7 +46,7 @@ const (
 // +cache="never"
 func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
 	switch _, err := s.rendered(ctx, "rehearsal@"+unbuilt, nil, ""); {
-	case err != nil && err.Error() == errNoManifests.Error(): // the helper says it as we do
+	case noManifests(err):
 		return "nothing to rehearse: there are no manifests, which dagger -y call init writes\n", nil
 	case err != nil:
 		return "", err

@@ -56,7 +56,7 @@ func (s *Slipway) Release(ctx context.Context) (*dagger.Directory, error) {
 	}
 	_, err = s.rendered(ctx, repo.Name()+"@"+unbuilt, nil, "")
 	manifests := err == nil
-	if err != nil && err.Error() != errNoManifests.Error() { // The helper says it as we do.
+	if err != nil && !noManifests(err) {
 		return nil, err
 	}
 	checks, checking := errgroup.WithContext(ctx)
