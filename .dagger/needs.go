@@ -31,13 +31,35 @@ const (
 	otherFilesDir = "/files"
 )
 
-// smokeYAML reads the service's smoke.yaml: what it needs, and the questions as JSON.
+// smoke is what a smoke.yaml says.
+type smoke struct {
+	needs     needs.Needs
+	questions string // as JSON
+}
+
+// smokeOf is where a smoke.yaml is.
+type smokeOf struct {
+	source *dagger.Directory
+	file   string
+}
+
+var smokes memo[smokeOf, smoke]
+
+// smokeYAML reads the service's smoke.yaml, once a call: what it needs, and the questions as JSON.
 func (s *Slipway) smokeYAML(ctx context.Context) (needs.Needs, string, error) {
 	pkg, err := s.mainPackage(ctx)
 	if err != nil {
 		return needs.Needs{}, "", err
 	}
 	file := path.Join(pkg, smokeFile)
+	said, err := smokes.get(smokeOf{s.Source, file}, func() (smoke, error) {
+		n, questions, err := s.readSmoke(ctx, file)
+		return smoke{n, questions}, err
+	})
+	return said.needs, said.questions, err
+}
+
+func (s *Slipway) readSmoke(ctx context.Context, file string) (needs.Needs, string, error) {
 	there, err := s.Source.Exists(ctx, file)
 	if err != nil || !there {
 		return needs.Needs{}, smokeDefault, err

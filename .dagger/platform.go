@@ -9,12 +9,14 @@ import (
 	"dagger/slipway/internal/platform"
 )
 
+var ownPlatform memo[struct{}, dagger.Platform]
+
 // supported is the platform of that name, or the engine's own where none is given.
 func (s *Slipway) supported(ctx context.Context, name dagger.Platform) (platform.Platform, error) {
 	if name != "" && !s.withCgo() {
 		return platform.Parse(string(name))
 	}
-	own, err := dag.DefaultPlatform(ctx)
+	own, err := ownPlatform.get(struct{}{}, func() (dagger.Platform, error) { return dag.DefaultPlatform(ctx) })
 	if err != nil {
 		return platform.Platform{}, err
 	}

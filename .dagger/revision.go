@@ -9,7 +9,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
 
 	"dagger/slipway/internal/dagger"
 	"dagger/slipway/internal/gitref"
@@ -29,8 +28,7 @@ var errNoGit = errors.New("--git-dir: the source has no .git: give --source the 
 // dirty ends version and revision of what is built from files that are not in the commit.
 const dirty = "-dirty"
 
-// stamps keeps what was read of .git for as long as one call lasts.
-var stamps sync.Map // stampOf to func() (stamp, error)
+var stamps memo[stampOf, stamp]
 
 // stampOf is what a stamp depends on.
 type stampOf struct {
@@ -49,7 +47,7 @@ func (s *Slipway) stamp(ctx context.Context) (stamp, error) {
 	if s.image != nil {
 		return s.image.stamp(ctx)
 	}
-	read, _ := stamps.LoadOrStore(s.stampOf(), sync.OnceValues(func() (stamp, error) {
+	st, err := stamps.get(s.stampOf(), func() (stamp, error) {
 		st, err := s.readStamp(ctx)
 		for _, why := range []string{st.doubt, st.note} {
 			if err == nil && why != "" {
@@ -57,8 +55,7 @@ func (s *Slipway) stamp(ctx context.Context) (stamp, error) {
 			}
 		}
 		return st, err
-	}))
-	st, err := read.(func() (stamp, error))()
+	})
 	if s.Version != "" {
 		st.version = s.Version
 	}

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"dagger/slipway/internal/dagger"
 	"dagger/slipway/internal/gosource"
@@ -50,12 +49,11 @@ func loadSource(ctx context.Context, workspace *dagger.Workspace, given *dagger.
 	return s, err
 }
 
-// trees keeps what was read of a source for as long as one call lasts.
-var trees sync.Map // *dagger.Directory to func() (*gosource.Tree, error)
+var trees memo[*dagger.Directory, *gosource.Tree]
 
 // tree reads the source, once a call.
 func (s *Slipway) tree(ctx context.Context) (*gosource.Tree, error) {
-	read, _ := trees.LoadOrStore(s.Source, sync.OnceValues(func() (*gosource.Tree, error) {
+	tree, err := trees.get(s.Source, func() (*gosource.Tree, error) {
 		paths, err := s.Source.Glob(ctx, "**")
 		if err != nil {
 			return nil, err
@@ -65,8 +63,7 @@ func (s *Slipway) tree(ctx context.Context) (*gosource.Tree, error) {
 			return nil, err
 		}
 		return gosource.New(os.DirFS(texts), paths)
-	}))
-	tree, err := read.(func() (*gosource.Tree, error))()
+	})
 	if err == nil && !tree.HasModule() {
 		err = errors.New("there is no go.mod in the source: give --source the directory that holds it, or make one with go mod init")
 	}
@@ -282,8 +279,8 @@ func (s *Slipway) code(ctx context.Context, tree *gosource.Tree, dir string, pat
 	return c, nil
 }
 
-// exported keeps which directories one call has written, by name to func() error.
-var exported sync.Map
+// exported are the directories that one call has written, by name.
+var exported memo[string, string]
 
 // files are these files alone, so that an edit of any other is none to what they are
 // for. They go through this module's own directory: what comes from there Dagger knows by
@@ -303,11 +300,10 @@ func (c code) files(ctx context.Context, which []string) (*dagger.Directory, err
 func exportOf(ctx context.Context, all *dagger.Directory, which []string) (string, error) {
 	dir := fmt.Sprintf("source-%x", sha256.Sum256([]byte(strings.Join(which, "\n"))))
 	// Two platforms are built at once, and one must not read what the other writes.
-	once, _ := exported.LoadOrStore(dir, sync.OnceValue(func() error {
+	return exported.get(dir, func() (string, error) {
 		_, err := all.Filter(dagger.DirectoryFilterOpts{Include: patternsOf(which)}).Export(ctx, dir)
-		return err
-	}))
-	return dir, once.(func() error)()
+		return dir, err
+	})
 }
 
 // pathElements are the names on the way to a file, and its own.
