@@ -108,7 +108,7 @@ func TestEdited(t *testing.T) {
 		{"a clone", func(w work) work { return w.clone() }, ""},
 		{"a shallow clone", func(w work) work { return w.clone("--depth=1") }, ""},
 		{"an unused file", func(w work) work { w.write("README.md", "edited"); return w }, ""},
-		{"a new unused file", func(w work) work { w.write("TODO", "new"); return w }, ""},
+		{"a new unused file", func(w work) work { w.write("notes.txt", "new"); return w }, ""},
 		{"touched", func(w work) work { w.write("main.go", "three\n"); return w }, ""},
 		{"an edit", func(w work) work { w.write("main.go", "edited\n"); return w }, `"main.go" is edited`},
 		{"an edit of the clone", func(w work) work { w = w.clone(); w.write("web/page.html", "edited\n"); return w }, `"web/page.html" is edited`},

@@ -20,7 +20,7 @@ func TestNotFetched(t *testing.T) {
 			"the host does not accept a key of the SSH agent", "the host does not accept a key of the SSH agent"},
 		{"private CA", "Get \"https://proxy.example.com/x\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
 			"give its CA with --go-ca", "give its CA with --go-ca"},
-		{"not there", "reading https://proxy.golang.org/x/@v/v1.0.0.mod: 404 Not Found", "", ""},
+		{"not there", "reading https://proxy.example.com/x/@v/v1.0.0.mod: 404 Not Found", "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

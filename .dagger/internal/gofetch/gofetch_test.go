@@ -14,7 +14,7 @@ func TestFetchSettings(t *testing.T) {
 	}{
 		{"nothing", Settings{}, ""},
 		{"proxy", Settings{Proxy: "https://proxy.example.com/go,direct", Netrc: true}, ""},
-		{"proxies", Settings{Proxy: "http://10.0.0.1:3000|https://proxy.golang.org,off"}, ""},
+		{"proxies", Settings{Proxy: "http://10.0.0.1:3000|https://proxy.example.com,off"}, ""},
 		{"password", Settings{Proxy: "https://ann:let-me-in@proxy.example.com"}, "--go-proxy holds a password"},
 		{"password that is no URL", Settings{Proxy: "https://ann:%zz@proxy.example.com"}, "--go-proxy holds a password"},
 		{"password in the clear", Settings{Proxy: "http://proxy.example.com", Netrc: true}, "go sends no password"},
