@@ -7,9 +7,10 @@ import (
 )
 
 // The engine starts dnsmasq so that it takes port 53 of every address of the machine, which only one
-// engine can. Bound to its own bridge it leaves the port to others.
+// engine can. Bound to its own bridge, which is there before it, it leaves the port to others. With
+// --bind-dynamic it would look at every interface whenever one comes or goes, and not answer meanwhile.
 const dnsmasqWrapper = `#!/bin/sh
-exec /usr/sbin/dnsmasq --bind-dynamic "$@"
+exec /usr/sbin/dnsmasq --bind-interfaces "$@"
 `
 
 // The engine's root file system as a directory: Debian and, where the engine expects them, its own

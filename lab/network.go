@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,13 +14,21 @@ import (
 // later. Until then an engine of another cache would take the same range for free.
 func (n Network) Claim(ctx context.Context, root string) error {
 	bridge, gateway := n.Name+"0", strings.TrimSuffix(n.CIDR, "0/16")+"1/16"
+	prefix, err := netip.ParsePrefix(gateway)
+	if err != nil {
+		return fmt.Errorf("make network %s: %w", n.Name, err)
+	}
+	// A bridge without an address of its own takes the lowest of its ports'. Each container that comes
+	// or goes may change that, and those there are then send to nobody until they ask again: half a
+	// minute without a name server. The engine would give it one if it gave it the gateway's address.
+	hardware := fmt.Sprintf("0a:58:% x", prefix.Addr().AsSlice())
 	for _, args := range [][]string{
-		{"link", "add", bridge, "type", "bridge"},
+		{"link", "add", bridge, "address", strings.ReplaceAll(hardware, " ", ":"), "type", "bridge"},
 		{"address", "add", gateway, "dev", bridge},
 		{"link", "set", bridge, "up"},
 	} {
 		var log strings.Builder
-		err := command{Args: append([]string{"/sbin/ip"}, args...), Root: root, Dir: "/", Log: &log}.Run(ctx)
+		err = command{Args: append([]string{"/sbin/ip"}, args...), Root: root, Dir: "/", Log: &log}.Run(ctx)
 		if err != nil {
 			return fmt.Errorf("make network %s: %w: %s", n.Name, err, strings.TrimSpace(log.String()))
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -10,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestClaimedNetworkIsTaken(t *testing.T) {
+// inOwnNetwork runs f where it cannot touch the machine's network.
+func inOwnNetwork(t *testing.T, f func()) {
 	if _, err := os.Stat("/sbin/ip"); err != nil || os.Geteuid() != 0 {
 		t.Skip("needs root and /sbin/ip")
 	}
@@ -22,6 +24,13 @@ func TestClaimedNetworkIsTaken(t *testing.T) {
 			t.Error(err)
 			return
 		}
+		f()
+	}()
+	<-done
+}
+
+func TestClaimedNetworkIsTaken(t *testing.T) {
+	inOwnNetwork(t, func() {
 		var taken []string
 		for range 3 {
 			cidr, err := freeCIDR(0)
@@ -38,8 +47,7 @@ func TestClaimedNetworkIsTaken(t *testing.T) {
 		if want := "10.87.0.0/16 10.88.0.0/16 10.89.0.0/16"; strings.Join(taken, " ") != want {
 			t.Errorf("%s, not %s", taken, want)
 		}
-	}()
-	<-done
+	})
 	interfaces, err := net.Interfaces()
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +57,37 @@ func TestClaimedNetworkIsTaken(t *testing.T) {
 			t.Errorf("%s is on the machine", i.Name)
 		}
 	}
+}
+
+func TestBridgeKeepsItsAddress(t *testing.T) {
+	inOwnNetwork(t, func() {
+		if err := (Network{Name: "sliptest", CIDR: "10.87.0.0/16"}).Claim(t.Context(), ""); err != nil {
+			t.Error(err)
+			return
+		}
+		before, err := net.InterfaceByName("sliptest0")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for _, args := range []string{
+			"link add port address 02:00:00:00:00:01 type veth peer name other",
+			"link set port master sliptest0 up",
+		} {
+			if out, err := exec.Command("/sbin/ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+				t.Errorf("ip %s: %v: %s", args, err, out)
+				return
+			}
+		}
+		after, err := net.InterfaceByName("sliptest0")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if after.HardwareAddr.String() != before.HardwareAddr.String() {
+			t.Errorf("a container changed it from %s to %s", before.HardwareAddr, after.HardwareAddr)
+		}
+	})
 }
 
 func TestRemovalTakesOutTheNetworkAndNothingElse(t *testing.T) {
