@@ -2,13 +2,20 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
+
+	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/golint"
 )
 
-// golangciLint runs from its Go module, so that it is built by the very
-// toolchain whose code it reads.
-const golangciLint = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"
+const (
+	// golangciLint is compiled where the one in the image is too old for the toolchain.
+	golangciLint = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"
+	// linterPath is where the image has it.
+	linterPath = "/usr/bin/golangci-lint"
+)
 
 // noFiles are flags of golangci-lint by which a source's configuration neither has it write
 // files, in whose place another source's could be, nor gives arguments to git. They win over
@@ -24,8 +31,8 @@ var noFiles = []string{
 // Lint the whole Go module with golangci-lint.
 //
 // It heeds the .golangci.yml beside go.mod, if there is one, and returns the
-// report. The first run compiles golangci-lint, which takes minutes; later runs
-// reuse it.
+// report. The linter is the one in --lint-image. It reads no code for a Go release
+// newer than its own: where the Go image has one, it is compiled, which takes minutes, once.
 //
 // The report is text and goes nowhere else: output.formats of the configuration is
 // passed over, so is issues.fix, and so are issues.new and its like, as there is no
@@ -35,12 +42,10 @@ var noFiles = []string{
 //
 // +check
 func (s *Slipway) Lint(ctx context.Context) (string, error) {
-	linter := s.golang(helperCaches).
-		// Without cgo it cannot load the plugins that a .golangci.yml may name.
-		WithEnvVariable("CGO_ENABLED", "0").
-		WithEnvVariable("GOBIN", "/usr/local/bin").
-		WithExec([]string{"go", "install", golangciLint}).
-		File("/usr/local/bin/golangci-lint")
+	linter, err := s.linter(ctx)
+	if err != nil {
+		return "", err
+	}
 	code, err := s.packages(ctx)
 	if err != nil {
 		return "", err
@@ -58,4 +63,28 @@ func (s *Slipway) Lint(ctx context.Context) (string, error) {
 		args...).
 		Stdout(ctx)
 	return out, execCause(err)
+}
+
+// linter is golangci-lint, built with a Go release that is no older than the toolchain's.
+func (s *Slipway) linter(ctx context.Context) (*dagger.File, error) {
+	linter := dag.Container().From(s.LintImage).File(linterPath)
+	releases, err := dag.Container().From(s.GoImage).
+		WithMountedFile("/golangci-lint", linter).
+		WithExec([]string{"sh", "-c", "go env GOVERSION && go version /golangci-lint"}).
+		Stdout(ctx)
+	if err != nil {
+		// Not wrapped: Dagger would print the cause alone.
+		return nil, fmt.Errorf("--lint-image %s has no linter for --go-image %s: %v", s.LintImage, s.GoImage, execCause(err))
+	}
+	if reads, err := golint.Reads(releases); err != nil {
+		return nil, fmt.Errorf("--lint-image %s has no linter for --go-image %s: %w", s.LintImage, s.GoImage, err)
+	} else if reads {
+		return linter, nil
+	}
+	return s.golang(helperCaches).
+		// Without cgo it cannot load the plugins that a .golangci.yml may name.
+		WithEnvVariable("CGO_ENABLED", "0").
+		WithEnvVariable("GOBIN", "/usr/local/bin").
+		WithExec([]string{"go", "install", golangciLint}).
+		File("/usr/local/bin/golangci-lint"), nil
 }

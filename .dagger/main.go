@@ -136,6 +136,8 @@ type Slipway struct {
 	RegistryImage string
 	// +private
 	BrowserImage string
+	// +private
+	LintImage string
 
 	// image are the settings of the image of which this is another program.
 	image *Slipway
@@ -342,6 +344,10 @@ func New(ctx context.Context, args struct {
 	//
 	// +default="chromedp/headless-shell:156.0.8078.12"
 	BrowserImage string
+	// Image with golangci-lint.
+	//
+	// +default="golangci/golangci-lint:v2.15.0-alpine"
+	LintImage string
 }) (*Slipway, error) {
 	if err := checkSettings(ctx, args.Workspace); err != nil {
 		return nil, err
@@ -355,6 +361,7 @@ func New(ctx context.Context, args struct {
 	if err := imageref.CheckImages(map[string]string{
 		"go-image": args.GoImage, "kubectl-image": args.KubectlImage, "cluster-image": args.ClusterImage,
 		"registry-image": args.RegistryImage, "browser-image": args.BrowserImage,
+		"lint-image": args.LintImage,
 	}); err != nil {
 		return nil, err
 	}
@@ -468,6 +475,7 @@ func New(ctx context.Context, args struct {
 		ClusterImage:  args.ClusterImage,
 		RegistryImage: args.RegistryImage,
 		BrowserImage:  args.BrowserImage,
+		LintImage:     args.LintImage,
 	}
 	return slipway, slipway.fetch().Check()
 }

@@ -9,7 +9,7 @@ import (
 // minutes of one core that the steps which take some do take, by name.
 var minutes = map[string]int{
 	"dagger": 9, "kubernetes": 9, "kubectl": 2, "go-sdk-caches": 2, "distribution": 1,
-	"debian-go": 1, "debian-engine": 1, "debian-k3s": 1, "debian-chromium": 1,
+	"golangci-lint": 12, "debian-go": 1, "debian-engine": 1, "debian-k3s": 1, "debian-chromium": 1,
 }
 
 // howLong says before the first of them what the steps will take, or nothing where that is no matter.
@@ -32,8 +32,10 @@ func ahead(command []string) []*Step {
 		return nil
 	}
 	switch {
+	case slices.Contains(command, "lint"):
+		return []*Step{linterImage}
 	case slices.Contains(command, "check"):
-		return []*Step{k3sImage, distributionImage, chromiumImage}
+		return []*Step{k3sImage, distributionImage, chromiumImage, linterImage}
 	case slices.ContainsFunc(command, func(word string) bool {
 		return slices.Contains([]string{"rehearse", "preview", "cluster"}, word)
 	}):

@@ -33,6 +33,7 @@ var images = []Image{
 	{"docker.io", "library/registry", distributionVersion, distributionImage, true},
 	{"docker.io", "chromedp/headless-shell", chromiumTag, chromiumImage, true},
 	{"docker.io", "library/postgres", postgresTag, postgresImage, true},
+	{"docker.io", "golangci/golangci-lint", linterTag, linterImage, true},
 }
 
 // The Go release as a layer, which the golang and the Go SDK image share.
