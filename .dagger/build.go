@@ -113,6 +113,9 @@ func (s *Slipway) Serve(ctx context.Context) (*dagger.Service, error) {
 // one purpose cannot write where another reads.
 type caches string
 
+// of are those of one source, which no other's build slows, or reads.
+func (c caches) of(code code) caches { return c + caches("-"+code.source) }
+
 const (
 	buildCaches  caches = "build"   // of the programs that are published
 	cgoCaches    caches = "cgo"     // of those for which C is compiled, which asks for more than go does
@@ -157,6 +160,7 @@ func (s *Slipway) workspace(ctx context.Context, c caches, code code) (*dagger.C
 // modules is the toolchain with all that the code's modules need, and without the code,
 // unless its dependencies are in it.
 func (s *Slipway) modules(ctx context.Context, c caches, code code) (*dagger.Container, error) {
+	c = c.of(code)
 	ctr := s.golang(c).WithWorkdir(path.Join("/src", code.dir))
 	if code.vendored {
 		files, err := code.files(ctx, code.used.Files)

@@ -59,7 +59,7 @@ func (s *Slipway) Lint(ctx context.Context) (string, error) {
 		// All of it: its configuration may be anywhere above.
 		WithMountedDirectory("/src", code.all).
 		WithMountedFile("/usr/local/bin/golangci-lint", linter).
-		WithMountedCache("/root/.cache/golangci-lint", dag.CacheVolume("slipway-golangci-lint")),
+		WithMountedCache("/root/.cache/golangci-lint", dag.CacheVolume("slipway-golangci-lint-"+code.source)),
 		args...).
 		Stdout(ctx)
 	return out, execCause(err)

@@ -188,6 +188,7 @@ func (s *Slipway) find(ctx context.Context, name string) (string, error) {
 
 // code is what is read to compile packages of the source.
 type code struct {
+	source   string   // of which source it is, in names of caches
 	dir      string   // where go runs: a module's directory, or that of a go.work
 	patterns []string // packages, seen from there
 	modules  []string // go.mod files and their like
@@ -253,7 +254,8 @@ func below(dir, sub string) string {
 }
 
 func (s *Slipway) code(ctx context.Context, tree *gosource.Tree, dir string, patterns []string, used gosource.Used) (code, error) {
-	c := code{dir: dir, patterns: patterns, used: used, all: s.Source.Filter(dagger.DirectoryFilterOpts{Exclude: []string{".git"}})}
+	source := fmt.Sprintf("%.8x", sha256.Sum256([]byte(tree.Source())))
+	c := code{source: source, dir: dir, patterns: patterns, used: used, all: s.Source.Filter(dagger.DirectoryFilterOpts{Exclude: []string{".git"}})}
 	_, c.vendored = tree.Vendored(dir)
 	for _, file := range used.Files {
 		if err := gosource.Printable(file); err != nil {

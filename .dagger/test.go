@@ -160,7 +160,7 @@ func (s *Slipway) tests(ctx context.Context, run string) (*dagger.Container, str
 // race is the argument by which go test has the race detector, or the reason why the Go
 // image has none.
 func (s *Slipway) race(ctx context.Context) (args []string, without string, err error) {
-	asked := s.golang(testCaches).
+	asked := s.toolchain().
 		WithExec([]string{"go", "list", "-race", "runtime"}, dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny})
 	code, err := asked.ExitCode(ctx)
 	if err != nil {

@@ -37,7 +37,7 @@ func (s *Slipway) vulnerableImage(ctx context.Context, image, database string, d
 		if err := os.WriteFile(file, p.Content, 0o600); err != nil {
 			return "", err
 		}
-		ctr := s.golang(scanCaches).WithMountedFile(programPath, dag.CurrentModule().WorkdirFile(file))
+		ctr := s.toolchain().WithMountedFile(programPath, dag.CurrentModule().WorkdirFile(file))
 		out, err := s.scan(ctx, ctr, database, databaseDir, "-mode=binary", programPath)
 		if err != nil {
 			return "", vulnerableProgram(err, image, p, database)

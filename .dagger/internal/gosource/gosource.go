@@ -4,8 +4,10 @@
 package gosource
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -157,6 +159,23 @@ var majorVersion = regexp.MustCompile(`^v([2-9]|[1-9][0-9]+)$`)
 
 // Path is what a module calls itself, by its directory.
 func (t *Tree) Path(dir string) string { return t.modules[dir].path }
+
+// Source tells one source from others, whichever of its packages is looked at: it is what the module
+// calls itself that is at the top, or nearest to it.
+func (t *Tree) Source() string {
+	if len(t.modules) == 0 {
+		return ""
+	}
+	depth := func(dir string) int {
+		if dir == "." {
+			return 0
+		}
+		return 1 + strings.Count(dir, "/")
+	}
+	return t.Path(slices.MinFunc(slices.Collect(maps.Keys(t.modules)), func(a, b string) int {
+		return cmp.Or(cmp.Compare(depth(a), depth(b)), cmp.Compare(a, b))
+	}))
+}
 
 // Vendored says whether the packages that a module imports are in the source: then
 // it also returns the directory beside which they are.

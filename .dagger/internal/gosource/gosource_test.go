@@ -300,6 +300,28 @@ func TestIgnored(t *testing.T) {
 	}
 }
 
+func TestSource(t *testing.T) {
+	for want, files := range map[string][]string{
+		"example.com/root":  {"go.mod example.com/root", "a/go.mod example.com/a"},
+		"example.com/b":     {"cmd/x/go.mod example.com/x", "b/go.mod example.com/b", "c/go.mod example.com/c"},
+		"example.com/a/b":   {"a/b/go.mod example.com/a/b", "a/c/go.mod example.com/a/c"},
+		"example.com/named": {"go.mod example.com/named", ".hidden/go.mod example.com/hidden"},
+	} {
+		texts := map[string]string{}
+		for _, file := range files {
+			name, module, _ := strings.Cut(file, " ")
+			texts[name] = "module " + module + "\n"
+		}
+		tree, err := tree(t, texts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tree.Source(); got != want {
+			t.Errorf("%q: %s, want %s", files, got, want)
+		}
+	}
+}
+
 func TestProgramName(t *testing.T) {
 	tree, err := tree(t, map[string]string{
 		"go.mod": "module example.com/shop/v2\n", "cmd/api/main.go": "package main\n", "v3/main.go": "package main\n",
