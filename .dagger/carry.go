@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 
 	"dagger/slipway/internal/dagger"
@@ -54,18 +55,20 @@ func (s *Slipway) withoutRepository(ctx context.Context, allow []string, limit i
 		return "", err
 	}
 	req.Allow, req.Timeout = allow, limit
-	found, err := s.findRegistry(ctx, req)
+	var found nodeRegistry
+	index, digest, err := s.indexBeside(func(ctx context.Context) (err error) {
+		found, err = s.findRegistry(ctx, req)
+		return err
+	})(ctx)
 	if err != nil {
 		return "", err
 	}
 	if found.Push != "" {
-		return s.toClustersRegistry(ctx, found, release)
+		return s.toClustersRegistry(ctx, found, release, func(context.Context) (v1.ImageIndex, v1.Hash, error) {
+			return index, digest, nil
+		})
 	}
 
-	index, digest, err := s.index(ctx)
-	if err != nil {
-		return "", err
-	}
 	dir, err := os.MkdirTemp(".", "image-")
 	if err != nil {
 		return "", err
@@ -82,14 +85,14 @@ func (s *Slipway) withoutRepository(ctx context.Context, allow []string, limit i
 }
 
 // toClustersRegistry publishes to the registry that the cluster says it has.
-func (s *Slipway) toClustersRegistry(ctx context.Context, found nodeRegistry, release string) (string, error) {
+func (s *Slipway) toClustersRegistry(ctx context.Context, found nodeRegistry, release string, made indexer) (string, error) {
 	if found.Here && s.Registry == nil {
 		return "", fmt.Errorf("the cluster has a registry of its own, %s on your machine, which a container cannot reach by that name: "+
 			"add --registry tcp://%[1]s before the function's name", found.Push)
 	}
 	to := *s
 	to.Repository = found.Push + "/" + release
-	pushed, err := to.Publish(ctx, nil, false)
+	pushed, err := to.publish(ctx, nil, false, made)
 	if err != nil {
 		return "", err
 	}

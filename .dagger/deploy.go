@@ -160,7 +160,7 @@ func exitStatus(status int, err error) error {
 // unbuilt stands for the digest of an image that is still to be built.
 const unbuilt = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
-// published is the source's image, once what can be refused without it has been looked at.
+// published is the source's image. What can be refused without it is looked at while it is built.
 func (s *Slipway) published(ctx context.Context, allow []string, limit int) (string, error) {
 	if s.Repository == "" {
 		return s.withoutRepository(ctx, allow, limit)
@@ -169,10 +169,10 @@ func (s *Slipway) published(ctx context.Context, allow []string, limit int) (str
 	if err != nil {
 		return "", err
 	}
-	if _, err := s.rendered(ctx, repo+"@"+unbuilt, allow, ""); err != nil {
-		return "", err
-	}
-	return s.Publish(ctx, nil, false)
+	return s.publish(ctx, nil, false, s.indexBeside(func(ctx context.Context) error {
+		_, err := s.rendered(ctx, repo+"@"+unbuilt, allow, "")
+		return err
+	}))
 }
 
 // built is the address that publish would return. Nothing is pushed.

@@ -56,6 +56,14 @@ func (s *Slipway) Publish(
 	// +optional
 	attach bool,
 ) (string, error) {
+	return s.publish(ctx, tag, attach, s.index)
+}
+
+// indexer makes an image's index, and its digest.
+type indexer func(context.Context) (v1.ImageIndex, v1.Hash, error)
+
+// publish builds an index and pushes it, once it is known that the registry would take it.
+func (s *Slipway) publish(ctx context.Context, tag []string, attach bool, build indexer) (string, error) {
 	repo, err := s.repository()
 	if err != nil {
 		return "", err
@@ -86,7 +94,7 @@ func (s *Slipway) Publish(
 		return "", to.cause(repo, err)
 	}
 
-	index, digest, err := s.index(ctx)
+	index, digest, err := build(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -209,6 +217,20 @@ func (s *Slipway) index(ctx context.Context) (v1.ImageIndex, v1.Hash, error) {
 	return index, digest, err
 }
 
+// indexBeside makes the index while the check looks at what needs none.
+func (s *Slipway) indexBeside(check func(context.Context) error) indexer {
+	return func(ctx context.Context) (index v1.ImageIndex, digest v1.Hash, err error) {
+		work, ctx := errgroup.WithContext(ctx)
+		work.Go(func() error { return check(ctx) })
+		work.Go(func() (err error) {
+			index, digest, err = s.index(ctx)
+			return err
+		})
+		err = work.Wait()
+		return index, digest, err
+	}
+}
+
 // image reads a container back as an image without anything that differs from
 // one engine, machine or day to the next: Dagger's exporter stamps the time and
 // notes in the history how each layer came about.
@@ -229,7 +251,9 @@ func image(ctx context.Context, ctr *dagger.Container) (v1.Image, error) {
 	}
 	img, err = mutate.Canonical(img,
 		tarball.WithMediaType(types.OCILayer),
-		tarball.WithCompressionLevel(gzip.BestCompression))
+		// Three times the seconds would save a third of a percent, and each look at a layer compresses it.
+		tarball.WithCompressionLevel(gzip.DefaultCompression),
+		tarball.WithCompressedCaching)
 	if err != nil {
 		return nil, err
 	}
