@@ -8,24 +8,33 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"dagger/slipway/internal/dagger"
 	"dagger/slipway/internal/goerror"
 	"dagger/slipway/internal/needs"
 )
 
-// Run the unit tests and then the smoke tests.
+// Run the unit tests and the smoke tests.
 //
-// Returns both reports and fails with what the failing part says: see unit and smoke, which can also
-// be called alone.
+// Both run at once. Returns both reports and fails with what the failing part says, the unit tests
+// first: see unit and smoke, which can also be called alone.
 //
 //	dagger call test
 func (s *Slipway) Test(ctx context.Context) (string, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // what does not compile is said once
+	var smoke string
+	var smoked errgroup.Group
+	smoked.Go(func() (err error) {
+		smoke, err = s.Smoke(ctx)
+		return err
+	})
 	unit, err := s.Unit(ctx, "")
 	if err != nil {
 		return "", err
 	}
-	smoke, err := s.Smoke(ctx)
-	if err != nil {
+	if err := smoked.Wait(); err != nil {
 		return "", err
 	}
 	return unit + "\n" + smoke, nil
