@@ -154,11 +154,17 @@ func (s *Slipway) workspace(ctx context.Context, c caches, code code) (*dagger.C
 	if err != nil {
 		return nil, err
 	}
+	if !code.vendored && !s.fetch().Any() {
+		if ctr, err = s.quiet(ctx, ctr, "go", "mod", "download"); err != nil {
+			return nil, s.goCause(ctx, execCause(err), code, nil)
+		}
+	}
 	return ctr.WithMountedDirectory("/src", files), nil
 }
 
-// modules is the toolchain with all that the code's modules need, and without the code,
-// unless its dependencies are in it.
+// modules is the toolchain with what says which modules the code needs, and without the code,
+// unless its dependencies are in it. Modules that everybody may read are not there yet: go build
+// downloads those it needs, which are not all, while it compiles.
 func (s *Slipway) modules(ctx context.Context, c caches, code code) (*dagger.Container, error) {
 	c = c.of(code)
 	ctr := s.golang(c).WithWorkdir(path.Join("/src", code.dir))
@@ -173,11 +179,7 @@ func (s *Slipway) modules(ctx context.Context, c caches, code code) (*dagger.Con
 	if s.fetch().Any() {
 		return s.privateModules(ctx, c, code, modules)
 	}
-	downloaded, err := s.quiet(ctx, ctr.WithMountedDirectory("/src", modules), "go", "mod", "download")
-	if err != nil {
-		return nil, s.goCause(ctx, execCause(err), code, nil)
-	}
-	return downloaded, nil
+	return ctr.WithMountedDirectory("/src", modules), nil
 }
 
 // compile returns the package's executable and what it is stamped with.
