@@ -160,7 +160,8 @@ func exitStatus(status int, err error) error {
 // unbuilt stands for the digest of an image that is still to be built.
 const unbuilt = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
-// published is the source's image. What can be refused without it is looked at while it is built.
+// published is the source's image. What a deploy can be refused for without it, manifests and rights in
+// the cluster, is looked at while it is built, and nothing is pushed before.
 func (s *Slipway) published(ctx context.Context, allow []string, limit int) (string, error) {
 	if s.Repository == "" {
 		return s.withoutRepository(ctx, allow, limit)
@@ -169,8 +170,12 @@ func (s *Slipway) published(ctx context.Context, allow []string, limit int) (str
 	if err != nil {
 		return "", err
 	}
+	what, err := s.toRender(repo + "@" + unbuilt)
+	if err != nil {
+		return "", err
+	}
 	return s.publish(ctx, nil, false, s.indexBeside(func(ctx context.Context) error {
-		_, err := s.rendered(ctx, repo+"@"+unbuilt, allow, "")
+		_, err := s.rollout(ctx, "check", request{Manifests: what, Image: repo + "@" + unbuilt, Allow: allow})
 		return err
 	}))
 }

@@ -14,16 +14,8 @@ import (
 // deploy brings the manifests into the cluster, or leaves it as it was.
 func (s *session) deploy(ctx context.Context) error {
 	s.warn(s.warnings)
-	state, err := s.lookAtNamespace(ctx)
+	state, objects, err := s.admit(ctx)
 	if err != nil {
-		return err
-	}
-	objects := s.prepare(s.Objects, state != namespaceForeign)
-	rights := s.rightsFor(objects)
-	if state == namespaceAbsent {
-		rights = append(rights, namespaceRights...)
-	}
-	if err := s.demand(ctx, rights); err != nil {
 		return err
 	}
 	if s.DryRun {
@@ -58,6 +50,26 @@ func (s *session) deploy(ctx context.Context) error {
 		}
 		return s.roll(ctx, p, w, r)
 	})
+}
+
+// admit refuses what is bound to fail whatever the image: a namespace that is going, rights that are missing.
+func (s *session) admit(ctx context.Context) (namespaceState, []object.Object, error) {
+	state, err := s.lookAtNamespace(ctx)
+	if err != nil {
+		return state, nil, err
+	}
+	objects := s.prepare(s.Objects, state != namespaceForeign)
+	rights := s.rightsFor(objects)
+	if state == namespaceAbsent {
+		rights = append(rights, namespaceRights...)
+	}
+	return state, objects, s.demand(ctx, rights)
+}
+
+// check looks at what a deploy can be refused for while its image is still being built.
+func (s *session) check(ctx context.Context) error {
+	_, _, err := s.admit(ctx)
+	return err
 }
 
 // dryRun shows what deploy would do.

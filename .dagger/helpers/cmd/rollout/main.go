@@ -125,7 +125,7 @@ func (s *session) run(ctx context.Context, args []string) error {
 		"deploy": (*session).deploy, "diff": (*session).diff, "rollback": (*session).rollback, "destroy": (*session).destroy,
 		"status": (*session).status, "history": (*session).history, "logs": (*session).logs, "rights": (*session).rights,
 		"registry": (*session).findRegistry, "carry": (*session).carry, "leave": (*session).leave,
-		"target": (*session).target,
+		"target": (*session).target, "check": (*session).check,
 	}
 	command := commands[args[0]]
 	if command == nil && args[0] != "render" && args[0] != "bases" {
