@@ -42,7 +42,7 @@ var noFiles = []string{
 //
 // +check
 func (s *Slipway) Lint(ctx context.Context) (string, error) {
-	linter, err := s.linter(ctx)
+	linter, note, err := s.linter(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -62,29 +62,38 @@ func (s *Slipway) Lint(ctx context.Context) (string, error) {
 		WithMountedCache("/root/.cache/golangci-lint", dag.CacheVolume("slipway-golangci-lint-"+code.source)),
 		args...).
 		Stdout(ctx)
-	return out, execCause(err)
+	if err != nil {
+		return "", execCause(err)
+	}
+	return out + note, nil
 }
 
-// linter is golangci-lint, built with a Go release that is no older than the toolchain's.
-func (s *Slipway) linter(ctx context.Context) (*dagger.File, error) {
-	linter := dag.Container().From(s.LintImage).File(linterPath)
+// linter is golangci-lint, built with a Go release that is no older than the toolchain's, and a
+// line that says so if it is not the image's.
+func (s *Slipway) linter(ctx context.Context) (linter *dagger.File, note string, err error) {
+	linter = dag.Container().From(s.LintImage).File(linterPath)
 	releases, err := dag.Container().From(s.GoImage).
 		WithMountedFile("/golangci-lint", linter).
-		WithExec([]string{"sh", "-c", "go env GOVERSION && go version /golangci-lint"}).
+		WithExec([]string{"sh", "-c", "go env GOVERSION && go version /golangci-lint && /golangci-lint version >/dev/null"}).
 		Stdout(ctx)
+	reads := false
+	if err == nil {
+		reads, err = golint.Reads(releases)
+	}
 	if err != nil {
 		// Not wrapped: Dagger would print the cause alone.
-		return nil, fmt.Errorf("--lint-image %s has no linter for --go-image %s: %v", s.LintImage, s.GoImage, execCause(err))
+		return nil, "", fmt.Errorf("cannot take golangci-lint from --lint-image %s and run it in --go-image %s: %v",
+			s.LintImage, s.GoImage, execCause(err))
 	}
-	if reads, err := golint.Reads(releases); err != nil {
-		return nil, fmt.Errorf("--lint-image %s has no linter for --go-image %s: %w", s.LintImage, s.GoImage, err)
-	} else if reads {
-		return linter, nil
+	if reads {
+		return linter, "", nil
 	}
-	return s.golang(helperCaches).
+	compiled := s.golang(helperCaches).
 		// Without cgo it cannot load the plugins that a .golangci.yml may name.
 		WithEnvVariable("CGO_ENABLED", "0").
 		WithEnvVariable("GOBIN", "/usr/local/bin").
 		WithExec([]string{"go", "install", golangciLint}).
-		File("/usr/local/bin/golangci-lint"), nil
+		File("/usr/local/bin/golangci-lint")
+	_, version, _ := strings.Cut(golangciLint, "@")
+	return compiled, "linted with golangci-lint " + version + ", as that of --lint-image reads no Go as new as that of --go-image\n", nil
 }

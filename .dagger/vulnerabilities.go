@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// govulncheck runs from its Go module, as golangci-lint does.
+	// govulncheck is compiled from its Go module: it has no image.
 	govulncheck = "golang.org/x/vuln/cmd/govulncheck@v1.9.0"
 	// scanCaches are those of the programs that only read a source.
 	scanCaches caches = "scan"

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -50,5 +51,30 @@ func TestDependencyBotFindsImages(t *testing.T) {
 				t.Errorf("of %s the bot sees %q", line, got)
 			}
 		}
+	}
+}
+
+// TestOneLinter sees to it that the linter which is compiled is the one in the image, and that the lab makes that image.
+func TestOneLinter(t *testing.T) {
+	var versions []string
+	for file, pattern := range map[string]string{
+		".dagger/main.go":          `\+default="golangci/golangci-lint:v([0-9.]+)-alpine[@"]`,
+		".dagger/lint.go":          `cmd/golangci-lint@v([0-9.]+)"`,
+		"lab/linter.go":            `linterVersion = "([0-9.]+)"`,
+		"lab/golangci-lint/go.mod": `(?m)github.com/golangci/golangci-lint/v2 v([0-9.]+)`,
+	} {
+		text, err := os.ReadFile(filepath.Join("..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(pattern).FindSubmatch(text)
+		if found == nil {
+			t.Fatalf("%s names no linter", file)
+		}
+		versions = append(versions, string(found[1]))
+	}
+	slices.Sort(versions)
+	if len(slices.Compact(slices.Clone(versions))) != 1 {
+		t.Errorf("golangci-lint is of several versions: %s", versions)
 	}
 }

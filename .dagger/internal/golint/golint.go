@@ -16,8 +16,11 @@ func Reads(versions string) (bool, error) {
 	}
 	// Behind it there may be the experiments it was built with.
 	toolchain, linter = first(toolchain), first(linter)
-	if !version.IsValid(toolchain) || !version.IsValid(linter) {
-		return false, fmt.Errorf("no two Go releases in %q", versions)
+	if !version.IsValid(linter) {
+		return false, fmt.Errorf("%.200q names no Go release of the linter", versions)
+	}
+	if !version.IsValid(toolchain) { // of no release: only what it compiles itself is sure to read its code
+		return false, nil
 	}
 	return version.Compare(version.Lang(toolchain), version.Lang(linter)) <= 0, nil
 }

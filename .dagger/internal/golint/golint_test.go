@@ -13,12 +13,13 @@ func TestReads(t *testing.T) {
 		"go1.100.0\n/golangci-lint: go1.99.8\n":                  false,
 		"go1.26.8-custom\n/golangci-lint: go1.26.8 X:nodwarf5":   true,
 		"go1.9\n/golangci-lint: go1.26.8":                        true,
+		"devel go1.28-abcdef\n/golangci-lint: go1.26.8":          false,
 	} {
 		if got, err := Reads(versions); got != want || err != nil {
 			t.Errorf("%q: %v, %v; want %v", versions, got, err, want)
 		}
 	}
-	for _, versions := range []string{"", "go1.26.8", "go1.26.8\n/golangci-lint: not a Go executable", "devel\n/golangci-lint: go1.26.8"} {
+	for _, versions := range []string{"", "go1.26.8", "go1.26.8\n/golangci-lint: not a Go executable"} {
 		if got, err := Reads(versions); err == nil {
 			t.Errorf("%q: %v", versions, got)
 		}
