@@ -161,9 +161,13 @@ var majorVersion = regexp.MustCompile(`^v([2-9]|[1-9][0-9]+)$`)
 func (t *Tree) Path(dir string) string { return t.modules[dir].path }
 
 // Source tells one source from others, whichever of its packages is looked at: it is what the module
-// calls itself that is at the top, or nearest to it.
+// calls itself that is at the top, or nearest to it. Those of tools and test data do not count.
 func (t *Tree) Source() string {
-	if len(t.modules) == 0 {
+	dirs := slices.Collect(maps.Keys(t.modules))
+	if own := slices.DeleteFunc(slices.Clone(dirs), func(dir string) bool { return skipped(".", dir) }); len(own) > 0 {
+		dirs = own
+	}
+	if len(dirs) == 0 {
 		return ""
 	}
 	depth := func(dir string) int {
@@ -172,7 +176,7 @@ func (t *Tree) Source() string {
 		}
 		return 1 + strings.Count(dir, "/")
 	}
-	return t.Path(slices.MinFunc(slices.Collect(maps.Keys(t.modules)), func(a, b string) int {
+	return t.Path(slices.MinFunc(dirs, func(a, b string) int {
 		return cmp.Or(cmp.Compare(depth(a), depth(b)), cmp.Compare(a, b))
 	}))
 }

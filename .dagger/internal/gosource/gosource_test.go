@@ -306,6 +306,8 @@ func TestSource(t *testing.T) {
 		"example.com/b":     {"cmd/x/go.mod example.com/x", "b/go.mod example.com/b", "c/go.mod example.com/c"},
 		"example.com/a/b":   {"a/b/go.mod example.com/a/b", "a/c/go.mod example.com/a/c"},
 		"example.com/named": {"go.mod example.com/named", ".hidden/go.mod example.com/hidden"},
+		"example.com/tools": {".bingo/go.mod _", "testdata/go.mod m", "_x/go.mod x", "api/go.mod example.com/tools"},
+		"example.com/data":  {"testdata/go.mod example.com/data"},
 	} {
 		texts := map[string]string{}
 		for _, file := range files {
