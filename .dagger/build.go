@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"dagger/slipway/internal/dagger"
 	"dagger/slipway/internal/goerror"
@@ -217,26 +216,24 @@ func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.Fil
 	if err != nil {
 		return nil, stamp{}, err
 	}
-	// Beside the build, which this is not to keep waiting.
-	var c foreign
-	var looking errgroup.Group
-	if s.Cgo == nil {
-		looking.Go(func() (err error) {
-			c, err = s.foreignCgo(ctx, modules, code.used.Imports, p)
-			return err
-		})
-	}
 	built, err := s.quiet(ctx, s.forPlatform(modules, p).WithMountedDirectory("/src", files).WithDirectory("/out", dag.Directory()),
 		"go", "build", "-trimpath", "-tags", strings.Join(append(slices.Clone(s.buildTags()), "timetzdata"), ","),
 		"-ldflags", ldflags, "-o", "/out/", code.patterns[0])
-	looked := looking.Wait()
-	switch {
-	case err != nil:
+	if err != nil {
+		var c foreign
+		if s.Cgo == nil { // Modules may be missing: what is found is not to be kept.
+			c, _ = s.foreignCgo(ctx, modules.WithEnvVariable("SLIPWAY_CALL", rand.Text()), code.used.Imports, p)
+		}
 		return nil, stamp{}, s.goCause(ctx, execCause(err), code, c.names)
-	case looked != nil:
-		return nil, stamp{}, looked
-	case len(c.only) > 0:
-		return nil, stamp{}, onlyWithCgo(strings.Join(c.only, ", "))
+	}
+	if s.Cgo == nil { // Now that all modules are there.
+		c, err := s.foreignCgo(ctx, modules, code.used.Imports, p)
+		if err != nil {
+			return nil, stamp{}, err
+		}
+		if len(c.only) > 0 {
+			return nil, stamp{}, onlyWithCgo(strings.Join(c.only, ", "))
+		}
 	}
 	made, err := built.Directory("/out").Entries(ctx)
 	if err != nil {

@@ -50,7 +50,7 @@ func (s *Slipway) foreignCgo(ctx context.Context, modules *dagger.Container, imp
 	}
 	run := func(cgo string, args ...string) (string, error) {
 		// Into a file, as what modules say is not for the log. What cannot be looked at is not refused:
-		// if it is broken, the build says so.
+		// the build, which came before, says what is broken.
 		return s.forPlatform(modules, p).WithEnvVariable("CGO_ENABLED", cgo).
 			WithExec(silent("/said", args...), dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
 			File("/said").Contents(ctx)
