@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 
 	"dagger/slipway/internal/dagger"
@@ -55,20 +54,21 @@ func (s *Slipway) withoutRepository(ctx context.Context, allow []string, limit i
 		return "", err
 	}
 	req.Allow, req.Timeout = allow, limit
-	var found nodeRegistry
-	index, digest, err := s.indexBeside(func(ctx context.Context) (err error) {
-		found, err = s.findRegistry(ctx, req)
-		return err
-	})(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // what is refused need not be built
+	built := s.building(ctx)
+	found, err := s.findRegistry(ctx, req)
 	if err != nil {
 		return "", err
 	}
 	if found.Push != "" {
-		return s.toClustersRegistry(ctx, found, release, func(context.Context) (v1.ImageIndex, v1.Hash, error) {
-			return index, digest, nil
-		})
+		return s.toClustersRegistry(ctx, found, release, built)
 	}
 
+	index, digest, err := built(ctx)
+	if err != nil {
+		return "", err
+	}
 	dir, err := os.MkdirTemp(".", "image-")
 	if err != nil {
 		return "", err
@@ -85,14 +85,14 @@ func (s *Slipway) withoutRepository(ctx context.Context, allow []string, limit i
 }
 
 // toClustersRegistry publishes to the registry that the cluster says it has.
-func (s *Slipway) toClustersRegistry(ctx context.Context, found nodeRegistry, release string, made indexer) (string, error) {
+func (s *Slipway) toClustersRegistry(ctx context.Context, found nodeRegistry, release string, built indexer) (string, error) {
 	if found.Here && s.Registry == nil {
 		return "", fmt.Errorf("the cluster has a registry of its own, %s on your machine, which a container cannot reach by that name: "+
 			"add --registry tcp://%[1]s before the function's name", found.Push)
 	}
 	to := *s
 	to.Repository = found.Push + "/" + release
-	pushed, err := to.publish(ctx, nil, false, made)
+	pushed, err := to.publish(ctx, nil, false, built)
 	if err != nil {
 		return "", err
 	}

@@ -174,10 +174,13 @@ func (s *Slipway) published(ctx context.Context, allow []string, limit int) (str
 	if err != nil {
 		return "", err
 	}
-	return s.publish(ctx, nil, false, s.indexBeside(func(ctx context.Context) error {
-		_, err := s.rollout(ctx, "check", request{Manifests: what, Image: repo + "@" + unbuilt, Allow: allow})
-		return err
-	}))
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // what is refused need not be built
+	index := s.building(ctx)
+	if _, err := s.rollout(ctx, "check", request{Manifests: what, Image: repo + "@" + unbuilt, Allow: allow}); err != nil {
+		return "", err
+	}
+	return s.publish(ctx, nil, false, index)
 }
 
 // built is the address that publish would return. Nothing is pushed.

@@ -217,16 +217,18 @@ func (s *Slipway) index(ctx context.Context) (v1.ImageIndex, v1.Hash, error) {
 	return index, digest, err
 }
 
-// indexBeside makes the index while the check looks at what needs none.
-func (s *Slipway) indexBeside(check func(context.Context) error) indexer {
-	return func(ctx context.Context) (index v1.ImageIndex, digest v1.Hash, err error) {
-		work, ctx := errgroup.WithContext(ctx)
-		work.Go(func() error { return check(ctx) })
-		work.Go(func() (err error) {
-			index, digest, err = s.index(ctx)
-			return err
-		})
-		err = work.Wait()
+// building begins to make the index, and returns what waits for it: meanwhile the caller looks at
+// what needs no image.
+func (s *Slipway) building(ctx context.Context) indexer {
+	var index v1.ImageIndex
+	var digest v1.Hash
+	var work errgroup.Group
+	work.Go(func() (err error) {
+		index, digest, err = s.index(ctx)
+		return err
+	})
+	return func(context.Context) (v1.ImageIndex, v1.Hash, error) {
+		err := work.Wait()
 		return index, digest, err
 	}
 }

@@ -48,7 +48,7 @@ type supply struct {
 	parameters attest.Parameters
 }
 
-// supply is nil if nothing is to be attached. It is known before anything is built.
+// supply is nil if nothing is to be attached. It is known before anything is pushed.
 func (s *Slipway) supply(ctx context.Context, attach bool) (*supply, error) {
 	key, err := s.signKey(ctx)
 	if err != nil || key == nil && !attach {

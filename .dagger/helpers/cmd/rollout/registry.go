@@ -25,7 +25,7 @@ type destination struct {
 }
 
 // findRegistry tells where an image can get without a repository, and refuses what is bound
-// to fail: nothing has been built or changed yet.
+// to fail: nothing has been pushed or changed yet.
 func (s *session) findRegistry(ctx context.Context) error {
 	hosting, err := s.hosting(ctx)
 	if err != nil {
@@ -33,6 +33,9 @@ func (s *session) findRegistry(ctx context.Context) error {
 	}
 	if hosting.Host != "" {
 		s.say("the cluster has a registry of its own, %s", hosting.Host)
+		if err := s.admitObjects(ctx); err != nil {
+			return err
+		}
 		return s.tell(destination{hosting.Host, hosting.Pull(), kube.IsHere(registry.HostName(hosting.Host))})
 	}
 	if s.DryRun { // Nothing will be carried: only the image's name is wanted.
@@ -41,12 +44,18 @@ func (s *session) findRegistry(ctx context.Context) error {
 	if err := s.registryState(ctx); err != nil {
 		return err
 	}
-	if len(s.Objects) > 0 {
-		if err := s.demand(ctx, s.rightsFor(s.Objects)); err != nil {
-			return err
-		}
+	if err := s.admitObjects(ctx); err != nil {
+		return err
 	}
 	return s.tell(destination{Pull: registry.Address})
+}
+
+// admitObjects admits a deploy, unless only the image's name is wanted.
+func (s *session) admitObjects(ctx context.Context) error {
+	if len(s.Objects) == 0 {
+		return nil
+	}
+	return s.check(ctx)
 }
 
 func (s *session) tell(d destination) error { return json.NewEncoder(s.out).Encode(d) }
