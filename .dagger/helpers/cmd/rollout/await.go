@@ -218,8 +218,12 @@ func (w *watcher) unsettled(states []state, done bool) time.Duration {
 			if w.starts[start].IsZero() {
 				w.starts[start] = now
 			}
-			settled = latest(settled, w.starts[start].Add(startedSteady))
 		}
+	}
+	// Those that are not running any more too: a container that has just ended is for a moment neither
+	// running nor restarted, while its Deployment still calls the pod available.
+	for _, seen := range w.starts {
+		settled = latest(settled, seen.Add(startedSteady))
 	}
 	return settled.Sub(now)
 }

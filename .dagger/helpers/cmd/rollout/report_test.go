@@ -171,6 +171,14 @@ func TestUnsettled(t *testing.T) {
 			t.Errorf("a container that started anew: %s", got)
 		}
 	})
+	synctest.Test(t, func(t *testing.T) {
+		w := &watcher{starts: map[string]time.Time{}}
+		w.unsettled(is(workload, health.State{Starts: []string{"first"}}), true)
+		time.Sleep(3 * time.Second)
+		if got := w.unsettled(is(workload, health.State{}), true); got != 2*time.Second {
+			t.Errorf("a container that has just ended, and not restarted: %s", got)
+		}
+	})
 }
 
 func TestWorstPod(t *testing.T) {
