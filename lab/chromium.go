@@ -48,29 +48,26 @@ func copyTar(to, from string, wanted func(name string) bool) error {
 		return err
 	}
 	defer in.Close()
-	w, err := newTarWriter(to)
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	for r := tar.NewReader(in); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return w.Close()
+	return writeTar(to, func(w *tarWriter) error {
+		for r := tar.NewReader(in); ; {
+			h, err := r.Next()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if !wanted(strings.TrimPrefix(h.Name, "./")) {
+				continue
+			}
+			if err := w.WriteHeader(h); err != nil {
+				return err
+			}
+			if _, err := io.Copy(w, r); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return err
-		}
-		if !wanted(strings.TrimPrefix(h.Name, "./")) {
-			continue
-		}
-		if err := w.WriteHeader(h); err != nil {
-			return err
-		}
-		if _, err := io.Copy(w, r); err != nil {
-			return err
-		}
-	}
+	})
 }
 
 // Where the public image has its script is nobody's business; that it listens on 9222 and hands its
@@ -82,21 +79,16 @@ var chromiumImage = &Step{
 	Deps:  []*Step{chromiumDebian},
 	Build: func(_ context.Context, b *Build) error {
 		layer := filepath.Join(b.Dir, "layer.tar")
-		w, err := newTarWriter(layer)
+		err := writeTar(layer, func(w *tarWriter) error {
+			if err := w.dirs(0o755, "headless-shell"); err != nil {
+				return err
+			}
+			if err := w.tree("headless-shell/run.sh", filepath.Join(b.Source, "chromium", "run.sh")); err != nil {
+				return err
+			}
+			return w.tree("etc/fonts/local.conf", filepath.Join(b.Source, "chromium", "fonts.conf"))
+		})
 		if err != nil {
-			return err
-		}
-		defer w.Close()
-		if err := w.dirs(0o755, "headless-shell"); err != nil {
-			return err
-		}
-		if err := w.tree("headless-shell/run.sh", filepath.Join(b.Source, "chromium", "run.sh")); err != nil {
-			return err
-		}
-		if err := w.tree("etc/fonts/local.conf", filepath.Join(b.Source, "chromium", "fonts.conf")); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
 			return err
 		}
 		return writeImage(b, v1.Config{

@@ -54,20 +54,15 @@ var goSDKCaches = &Step{
 		if err := fillBuildCache(ctx, b, root); err != nil {
 			return err
 		}
-		w, err := newTarWriter(filepath.Join(b.Dir, "root.tar"))
+		err := writeTar(filepath.Join(b.Dir, "root.tar"), func(w *tarWriter) error {
+			if err := w.tree(moduleCache, filepath.Join(root, moduleCache)); err != nil {
+				return err
+			}
+			// Go drops what its build cache has not used for five days, by these times.
+			w.time = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+			return w.tree(buildCache, filepath.Join(root, buildCache))
+		})
 		if err != nil {
-			return err
-		}
-		defer w.Close()
-		if err := w.tree(moduleCache, filepath.Join(root, moduleCache)); err != nil {
-			return err
-		}
-		// Go drops what its build cache has not used for five days, by these times.
-		w.time = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
-		if err := w.tree(buildCache, filepath.Join(root, buildCache)); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
 			return err
 		}
 		return os.RemoveAll(root)
@@ -83,18 +78,13 @@ var goSDKImage = &Step{
 	Deps:  []*Step{goDebian, goLayer, goSDKCaches, daggerPrograms},
 	Build: func(ctx context.Context, b *Build) error {
 		layer := filepath.Join(b.Dir, "layer.tar")
-		w, err := newTarWriter(layer)
+		err := writeTar(layer, func(w *tarWriter) error {
+			if err := w.tree("usr/local/bin/codegen", filepath.Join(b.Part(daggerPrograms), "codegen")); err != nil {
+				return err
+			}
+			return w.tree(goProxyTree, filepath.Join(b.Source, "gosdk", "goproxy"))
+		})
 		if err != nil {
-			return err
-		}
-		defer w.Close()
-		if err := w.tree("usr/local/bin/codegen", filepath.Join(b.Part(daggerPrograms), "codegen")); err != nil {
-			return err
-		}
-		if err := w.tree(goProxyTree, filepath.Join(b.Source, "gosdk", "goproxy")); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
 			return err
 		}
 		var archives []string

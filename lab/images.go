@@ -47,19 +47,13 @@ var goLayer = &Step{
 		if err != nil {
 			return err
 		}
-		w, err := newTarWriter(filepath.Join(b.Dir, "root.tar"))
-		if err != nil {
-			return err
-		}
-		defer w.Close()
-		if err := w.dirs(0o1777, "go", "go/bin", "go/src"); err != nil {
-			return err
-		}
-		// Go's own tests are a third of its files and nobody's build needs them.
-		if err := w.tree("usr/local/go", root, "test", "api", "doc", "pkg/obj"); err != nil {
-			return err
-		}
-		return w.Close()
+		return writeTar(filepath.Join(b.Dir, "root.tar"), func(w *tarWriter) error {
+			if err := w.dirs(0o1777, "go", "go/bin", "go/src"); err != nil {
+				return err
+			}
+			// Go's own tests are a third of its files and nobody's build needs them.
+			return w.tree("usr/local/go", root, "test", "api", "doc", "pkg/obj")
+		})
 	},
 }
 
@@ -96,24 +90,19 @@ var kubectlImage = &Step{
 			return err
 		}
 		layer := filepath.Join(b.Dir, "layer.tar")
-		w, err := newTarWriter(layer)
+		err = writeTar(layer, func(w *tarWriter) error {
+			if err := w.dirs(0o755, "bin", "etc", "etc/ssl", "etc/ssl/certs"); err != nil {
+				return err
+			}
+			if err := w.dirs(0o1777, "tmp"); err != nil {
+				return err
+			}
+			if err := w.bytes(bundle, roots); err != nil {
+				return err
+			}
+			return w.tree("bin/kubectl", filepath.Join(b.Part(kubectlProgram), "kubectl"))
+		})
 		if err != nil {
-			return err
-		}
-		defer w.Close()
-		if err := w.dirs(0o755, "bin", "etc", "etc/ssl", "etc/ssl/certs"); err != nil {
-			return err
-		}
-		if err := w.dirs(0o1777, "tmp"); err != nil {
-			return err
-		}
-		if err := w.bytes(bundle, roots); err != nil {
-			return err
-		}
-		if err := w.tree("bin/kubectl", filepath.Join(b.Part(kubectlProgram), "kubectl")); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
 			return err
 		}
 		return writeImage(b, v1.Config{

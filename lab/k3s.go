@@ -48,15 +48,10 @@ var k3sPreloaded = &Step{
 				return err
 			}
 			layer := filepath.Join(own.Dir, "layer.tar")
-			w, err := newTarWriter(layer)
+			err := writeTar(layer, func(w *tarWriter) error {
+				return w.tree(program, filepath.Join(b.Part(kubernetesPrograms), program))
+			})
 			if err != nil {
-				return err
-			}
-			defer w.Close()
-			if err := w.tree(program, filepath.Join(b.Part(kubernetesPrograms), program)); err != nil {
-				return err
-			}
-			if err := w.Close(); err != nil {
 				return err
 			}
 			if err := writeImage(&own, v1.Config{Entrypoint: []string{"/" + program}}, layer); err != nil {
@@ -88,27 +83,25 @@ var k3sImage = &Step{
 	Deps:  []*Step{k3sDebian, kubernetesPrograms, k3sPreloaded},
 	Build: func(_ context.Context, b *Build) error {
 		layer := filepath.Join(b.Dir, "layer.tar")
-		w, err := newTarWriter(layer)
-		if err != nil {
-			return err
-		}
-		defer w.Close()
-		if err := w.tree("usr/bin/k3s", filepath.Join(b.Part(kubernetesPrograms), "k3s")); err != nil {
-			return err
-		}
-		link := &tar.Header{Typeflag: tar.TypeSymlink, Name: "usr/bin/kubectl", Linkname: "k3s", Mode: 0o777, ModTime: w.time}
-		if err := w.WriteHeader(link); err != nil {
-			return err
-		}
-		if err := w.dirs(0o755, "usr/share/k3s", "usr/share/k3s/images", "etc/rancher", "etc/rancher/k3s"); err != nil {
-			return err
-		}
-		for _, archive := range []string{"pause.tar", "coredns.tar"} {
-			if err := w.tree("usr/share/k3s/images/"+archive, filepath.Join(b.Part(k3sPreloaded), archive)); err != nil {
+		err := writeTar(layer, func(w *tarWriter) error {
+			if err := w.tree("usr/bin/k3s", filepath.Join(b.Part(kubernetesPrograms), "k3s")); err != nil {
 				return err
 			}
-		}
-		if err := w.Close(); err != nil {
+			link := &tar.Header{Typeflag: tar.TypeSymlink, Name: "usr/bin/kubectl", Linkname: "k3s", Mode: 0o777, ModTime: w.time}
+			if err := w.WriteHeader(link); err != nil {
+				return err
+			}
+			if err := w.dirs(0o755, "usr/share/k3s", "usr/share/k3s/images", "etc/rancher", "etc/rancher/k3s"); err != nil {
+				return err
+			}
+			for _, archive := range []string{"pause.tar", "coredns.tar"} {
+				if err := w.tree("usr/share/k3s/images/"+archive, filepath.Join(b.Part(k3sPreloaded), archive)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 		return writeImage(b, v1.Config{
@@ -139,24 +132,22 @@ var distributionImage = &Step{
 	Deps:  []*Step{goDebian, distributionProgram},
 	Build: func(_ context.Context, b *Build) error {
 		layer := filepath.Join(b.Dir, "layer.tar")
-		w, err := newTarWriter(layer)
-		if err != nil {
-			return err
-		}
-		defer w.Close()
-		if err := w.dirs(0o755, "etc/distribution", "var/lib/registry"); err != nil {
-			return err
-		}
-		if err := w.tree("usr/bin/registry", filepath.Join(b.Part(distributionProgram), "distribution")); err != nil {
-			return err
-		}
-		// Not a map: whoever builds this must get the same layer.
-		for _, file := range [][2]string{{"entrypoint.sh", "entrypoint.sh"}, {"etc/distribution/config.yml", "config.yml"}} {
-			if err := w.tree(file[0], filepath.Join(b.Source, "distribution", file[1])); err != nil {
+		err := writeTar(layer, func(w *tarWriter) error {
+			if err := w.dirs(0o755, "etc/distribution", "var/lib/registry"); err != nil {
 				return err
 			}
-		}
-		if err := w.Close(); err != nil {
+			if err := w.tree("usr/bin/registry", filepath.Join(b.Part(distributionProgram), "distribution")); err != nil {
+				return err
+			}
+			// Not a map: whoever builds this must get the same layer.
+			for _, file := range [][2]string{{"entrypoint.sh", "entrypoint.sh"}, {"etc/distribution/config.yml", "config.yml"}} {
+				if err := w.tree(file[0], filepath.Join(b.Source, "distribution", file[1])); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 		return writeImage(b, v1.Config{

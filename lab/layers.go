@@ -43,20 +43,26 @@ func (l *tarLayer) Uncompressed() (io.ReadCloser, error) { return os.Open(l.path
 // tarWriter writes layers in which owner, mode and time do not depend on who built them.
 type tarWriter struct {
 	*tar.Writer
-	file *os.File
 	time time.Time
 }
 
-func newTarWriter(path string) (*tarWriter, error) {
+// writeTar writes an archive with what fill puts into it.
+func writeTar(path string, fill func(w *tarWriter) error) error {
+	epoch, err := strconv.ParseInt(sourceDateEpoch, 10, 64)
+	if err != nil {
+		return err
+	}
 	f, err := os.Create(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	epoch, err := strconv.ParseInt(sourceDateEpoch, 10, 64)
-	return &tarWriter{tar.NewWriter(f), f, time.Unix(epoch, 0)}, err
+	w := &tarWriter{tar.NewWriter(f), time.Unix(epoch, 0)}
+	err = fill(w)
+	if err == nil {
+		err = w.Close()
+	}
+	return errors.Join(err, f.Close())
 }
-
-func (w *tarWriter) Close() error { return errors.Join(w.Writer.Close(), w.file.Close()) }
 
 // dirs adds directories, each after its parents.
 func (w *tarWriter) dirs(mode fs.FileMode, names ...string) error {

@@ -16,7 +16,7 @@ var linterProgram = &Step{
 	Name:   "golangci-lint",
 	About:  "golangci-lint",
 	Inputs: []string{linterVersion, goVersion, arch},
-	Files:  []string{"linter.go", "golangci-lint"},
+	Files:  []string{"gobuild.go", "golangci-lint"},
 	Build: func(ctx context.Context, b *Build) error {
 		return goBuild(ctx, b, "golangci-lint", "tool", "-X main.version="+linterVersion)
 	},
@@ -30,15 +30,10 @@ var linterImage = &Step{
 	Deps:  []*Step{linterProgram},
 	Build: func(_ context.Context, b *Build) error {
 		layer := filepath.Join(b.Dir, "layer.tar")
-		w, err := newTarWriter(layer)
+		err := writeTar(layer, func(w *tarWriter) error {
+			return w.tree("usr/bin/golangci-lint", filepath.Join(b.Part(linterProgram), "golangci-lint"))
+		})
 		if err != nil {
-			return err
-		}
-		defer w.Close()
-		if err := w.tree("usr/bin/golangci-lint", filepath.Join(b.Part(linterProgram), "golangci-lint")); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
 			return err
 		}
 		return writeImage(b, v1.Config{Cmd: []string{"golangci-lint"}}, layer)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -21,14 +22,14 @@ func (n Network) Claim(ctx context.Context, root string) error {
 	// A bridge without an address of its own takes the lowest of its ports'. Each container that comes
 	// or goes may change that, and those there are then send to nobody until they ask again: half a
 	// minute without a name server. The engine would give it one if it gave it the gateway's address.
-	hardware := fmt.Sprintf("0a:58:% x", prefix.Addr().AsSlice())
+	hardware := net.HardwareAddr(append([]byte{0x0a, 0x58}, prefix.Addr().AsSlice()...))
 	for _, args := range [][]string{
-		{"link", "add", bridge, "address", strings.ReplaceAll(hardware, " ", ":"), "type", "bridge"},
+		{"link", "add", bridge, "address", hardware.String(), "type", "bridge"},
 		{"address", "add", gateway, "dev", bridge},
 		{"link", "set", bridge, "up"},
 	} {
 		var log strings.Builder
-		err = command{Args: append([]string{"/sbin/ip"}, args...), Root: root, Dir: "/", Log: &log}.Run(ctx)
+		err := command{Args: append([]string{"/sbin/ip"}, args...), Root: root, Dir: "/", Log: &log}.Run(ctx)
 		if err != nil {
 			return fmt.Errorf("make network %s: %w: %s", n.Name, err, strings.TrimSpace(log.String()))
 		}

@@ -23,17 +23,12 @@ var postgresImage = &Step{
 	Files: []string{"postgres.go", "images.go", "layers.go", "postgres"},
 	Deps:  []*Step{postgresDebian},
 	Build: func(_ context.Context, b *Build) error {
-		layer := filepath.Join(b.Dir, "layer.tar")
-		w, err := newTarWriter(layer)
-		if err != nil {
-			return err
-		}
-		defer w.Close()
 		const entrypoint = "docker-entrypoint.sh"
-		if err := w.tree("usr/local/bin/"+entrypoint, filepath.Join(b.Source, "postgres", entrypoint)); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
+		layer := filepath.Join(b.Dir, "layer.tar")
+		err := writeTar(layer, func(w *tarWriter) error {
+			return w.tree("usr/local/bin/"+entrypoint, filepath.Join(b.Source, "postgres", entrypoint))
+		})
+		if err != nil {
 			return err
 		}
 		return writeImage(b, v1.Config{
