@@ -219,21 +219,21 @@ func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.Fil
 	built, err := s.quiet(ctx, s.forPlatform(modules, p).WithMountedDirectory("/src", files).WithDirectory("/out", dag.Directory()),
 		"go", "build", "-trimpath", "-tags", strings.Join(append(slices.Clone(s.buildTags()), "timetzdata"), ","),
 		"-ldflags", ldflags, "-o", "/out/", code.patterns[0])
-	if err != nil {
-		var c foreign
-		if s.Cgo == nil { // Modules may be missing: what is found is not to be kept.
-			c, _ = s.foreignCgo(ctx, modules.WithEnvVariable("SLIPWAY_CALL", rand.Text()), code.used.Imports, p)
-		}
-		return nil, stamp{}, s.goCause(ctx, execCause(err), code, c.names)
-	}
-	if s.Cgo == nil { // Now that all modules are there.
-		c, err := s.foreignCgo(ctx, modules, code.used.Imports, p)
+	var c foreign
+	var looked error
+	if s.Cgo == nil { // Now that the modules are there; where they may not be, what is found is not to be kept.
 		if err != nil {
-			return nil, stamp{}, err
+			modules = modules.WithEnvVariable("SLIPWAY_CALL", rand.Text())
 		}
-		if len(c.only) > 0 {
-			return nil, stamp{}, onlyWithCgo(strings.Join(c.only, ", "))
-		}
+		c, looked = s.foreignCgo(ctx, modules, code.used.Imports, p)
+	}
+	switch {
+	case err != nil:
+		return nil, stamp{}, s.goCause(ctx, execCause(err), code, c.names)
+	case looked != nil:
+		return nil, stamp{}, looked
+	case len(c.only) > 0:
+		return nil, stamp{}, onlyWithCgo(strings.Join(c.only, ", "))
 	}
 	made, err := built.Directory("/out").Entries(ctx)
 	if err != nil {

@@ -54,9 +54,8 @@ func (s *Slipway) withoutRepository(ctx context.Context, allow []string, limit i
 		return "", err
 	}
 	req.Allow, req.Timeout = allow, limit
-	ctx, stop := context.WithCancel(ctx)
-	defer stop() // what is refused need not be built
-	built := s.building(ctx)
+	built, stop := s.building(ctx)
+	defer stop()
 	found, err := s.findRegistry(ctx, req)
 	if err != nil {
 		return "", err

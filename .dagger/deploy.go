@@ -174,9 +174,8 @@ func (s *Slipway) published(ctx context.Context, allow []string, limit int) (str
 	if err != nil {
 		return "", err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop() // what is refused need not be built
-	index := s.building(ctx)
+	index, stop := s.building(ctx)
+	defer stop()
 	if _, err := s.rollout(ctx, "check", request{Manifests: what, Image: repo + "@" + unbuilt, Allow: allow}); err != nil {
 		return "", err
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"dagger/slipway/internal/dagger"
-	"dagger/slipway/internal/golint"
+	"dagger/slipway/internal/golangci"
 )
 
 const (
@@ -78,7 +78,7 @@ func (s *Slipway) linter(ctx context.Context) (linter *dagger.File, note string,
 		Stdout(ctx)
 	reads := false
 	if err == nil {
-		reads, err = golint.Reads(releases)
+		reads, err = golangci.Reads(releases)
 	}
 	if err != nil {
 		// Not wrapped: Dagger would print the cause alone.
@@ -88,12 +88,6 @@ func (s *Slipway) linter(ctx context.Context) (linter *dagger.File, note string,
 	if reads {
 		return linter, "", nil
 	}
-	compiled := s.golang(helperCaches).
-		// Without cgo it cannot load the plugins that a .golangci.yml may name.
-		WithEnvVariable("CGO_ENABLED", "0").
-		WithEnvVariable("GOBIN", "/usr/local/bin").
-		WithExec([]string{"go", "install", golangciLint}).
-		File("/usr/local/bin/golangci-lint")
 	_, version, _ := strings.Cut(golangciLint, "@")
-	return compiled, "linted with golangci-lint " + version + ", as that of --lint-image reads no Go as new as that of --go-image\n", nil
+	return s.tool(golangciLint), "linted with golangci-lint " + version + ", as that of --lint-image reads no Go as new as that of --go-image\n", nil
 }

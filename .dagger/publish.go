@@ -217,9 +217,10 @@ func (s *Slipway) index(ctx context.Context) (v1.ImageIndex, v1.Hash, error) {
 	return index, digest, err
 }
 
-// building begins to make the index, and returns what waits for it: meanwhile the caller looks at
-// what needs no image.
-func (s *Slipway) building(ctx context.Context) indexer {
+// building begins to make the index, and returns what waits for it and what stops it: meanwhile the
+// caller looks at what needs no image, and what is refused need not be built.
+func (s *Slipway) building(ctx context.Context) (indexer, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
 	var index v1.ImageIndex
 	var digest v1.Hash
 	var work errgroup.Group
@@ -230,7 +231,7 @@ func (s *Slipway) building(ctx context.Context) indexer {
 	return func(context.Context) (v1.ImageIndex, v1.Hash, error) {
 		err := work.Wait()
 		return index, digest, err
-	}
+	}, stop
 }
 
 // image reads a container back as an image without anything that differs from

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"dagger/slipway/internal/dagger"
 )
@@ -81,6 +83,17 @@ func (s *Slipway) watched(ctx context.Context, ctr *dagger.Container, port int) 
 		AsService(dagger.ContainerAsServiceOpts{
 			Args: slices.Concat([]string{"/slipway-smoke", "run", ":" + strconv.Itoa(smokePort)}, command),
 		}), nil
+}
+
+// tool compiles a program of somebody else's, named as MODULE/PATH@VERSION.
+func (s *Slipway) tool(program string) *dagger.File {
+	name, _, _ := strings.Cut(path.Base(program), "@")
+	return s.golang(helperCaches).
+		// Without cgo golangci-lint cannot load the plugins that a .golangci.yml may name.
+		WithEnvVariable("CGO_ENABLED", "0").
+		WithEnvVariable("GOBIN", "/usr/local/bin").
+		WithExec([]string{"go", "install", program}).
+		File("/usr/local/bin/" + name)
 }
 
 // helper compiles one of the programs that work inside containers, in place of

@@ -105,12 +105,7 @@ func (s *Slipway) Vulnerabilities(
 // scan runs govulncheck in a container, with what it is to look at.
 func (s *Slipway) scan(ctx context.Context, ctr *dagger.Container, database string, databaseDir *dagger.Directory, what ...string,
 ) (string, error) {
-	scanner := s.golang(helperCaches).
-		WithEnvVariable("CGO_ENABLED", "0").
-		WithEnvVariable("GOBIN", "/usr/local/bin").
-		WithExec([]string{"go", "install", govulncheck}).
-		File("/usr/local/bin/govulncheck")
-	ctr = ctr.WithMountedFile("/usr/local/bin/govulncheck", scanner).WithEnvVariable("SLIPWAY_CALL", rand.Text())
+	ctr = ctr.WithMountedFile("/usr/local/bin/govulncheck", s.tool(govulncheck)).WithEnvVariable("SLIPWAY_CALL", rand.Text())
 	if databaseDir != nil {
 		ctr = ctr.WithMountedDirectory(databaseDirectory, databaseDir)
 	}

@@ -1,4 +1,4 @@
-package golint
+package golangci
 
 import "testing"
 

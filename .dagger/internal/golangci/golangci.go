@@ -1,5 +1,5 @@
-// Package golint knows which golangci-lint reads which Go.
-package golint
+// Package golangci knows which golangci-lint reads which Go.
+package golangci
 
 import (
 	"fmt"
