@@ -32,7 +32,7 @@ func (s *session) restore(ctx context.Context, p *plan, r release.Record, err er
 	s.limit = max(s.limit, removeLimit) // A short --timeout is for the new release.
 	s.DeleteData = false                // That was asked of a release that serves.
 
-	outcome, complete, err := s.putBack(ctx, p, r)
+	outcome, complete, err := s.putBack(ctx, p)
 	if errors.As(err, &away) {
 		return s.away(r, away)
 	}
@@ -68,8 +68,7 @@ func (s *session) away(r release.Record, away *kube.GoneError) error {
 // putBack reverts what the release changed, workloads first: they bring service back.
 // It says line by line what came of it; complete is false where something could not go
 // back, so that the next deploy tries again.
-func (s *session) putBack(ctx context.Context, p *plan, r release.Record) (outcome []string, complete bool, err error) {
-	complete = true
+func (s *session) putBack(ctx context.Context, p *plan) (outcome []string, complete bool, err error) {
 	before := release.Serving(p.records)
 	if before != nil {
 		s.say("rolling back to release %d", before.Number)

@@ -216,7 +216,10 @@ func (t *tree) take(r ref, plugins string) error {
 func (t *tree) plugins(r ref, text []byte, dir string) error {
 	for _, document := range documents(text) {
 		var p plugin
-		if yaml.Unmarshal(document, &p); p.Kind == "" {
+		if err := yaml.Unmarshal(document, &p); err != nil { // What cannot be read here, kustomize may read.
+			return fmt.Errorf("%s: %s: cannot be read: %s", object.InLine(r.file), r.field, object.InLine(err.Error()))
+		}
+		if p.Kind == "" {
 			continue
 		}
 		if p.APIVersion != "builtin" || p.Kind == "HelmChartInflationGenerator" {

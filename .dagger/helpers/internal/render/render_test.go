@@ -185,6 +185,7 @@ func TestRefuses(t *testing.T) {
 		{"generators: [\"apiVersion: builtin\\nkind: HelmChartInflationGenerator\\nname: x\\n\"]", program},
 		{"generators: ['{apiVersion: builtin, kind: ConfigMapGenerator, files: [\"https://example.com/c\"]}']", elsewhere},
 		{"transformers: [patch.yaml]", elsewhere},
+		{"transformers: [\"apiVersion: builtin\\nkind: [PatchTransformer]\\npath: patch.yaml\\n\"]", "transformers: cannot be read"},
 		{"generators: [\"apiVersion: \\\"x\\\\nrelease 9 serves\\\"\\nkind: G\\n\"]", `x\nrelease 9 serves G is a program`},
 		{"resources: [\"a\\nb\"]", `a\nb/kustomization.yaml: resources: "gone" is not there`},
 
