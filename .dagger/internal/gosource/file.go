@@ -35,7 +35,8 @@ func (t *Tree) goFiles(dir string, target Target) []goFile {
 			continue
 		}
 		file, err := t.parsed(path.Join(dir, name))
-		if err == nil && fits(file.constraints, target) && (!file.cgo || target.Cgo) {
+		// A package of that name is a comment.
+		if err == nil && file.pkg != "documentation" && fits(file.constraints, target) && (!file.cgo || target.Cgo) {
 			files = append(files, file)
 		}
 	}
@@ -111,21 +112,37 @@ func nameFits(name string, target Target) bool {
 	return err != nil || fits
 }
 
-// constraints are those above the package clause. One that does not parse is none.
+// constraints are those above the package clause. One that does not parse is none, nor is one in a
+// comment of /* and */. A line of the old form counts only with an empty line below, and above all such comments.
 func constraints(text string) []constraint.Expr {
-	var old []constraint.Expr
-	for line := range strings.Lines(text) {
+	var old, pending []constraint.Expr
+	block, begun := false, false
+	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "package ") {
-			break
-		}
-		expr, err := constraint.Parse(line)
 		switch {
-		case err != nil:
-		case constraint.IsGoBuild(line):
-			return []constraint.Expr{expr}
-		default:
-			old = append(old, expr)
+		case block:
+		case line == "":
+			old, pending = append(old, pending...), nil
+			continue
+		case strings.HasPrefix(line, "//"):
+			expr, err := constraint.Parse(line)
+			if err == nil && constraint.IsGoBuild(line) {
+				return []constraint.Expr{expr}
+			}
+			if err == nil && !begun {
+				pending = append(pending, expr)
+			}
+			continue
+		}
+		begun = true
+		for line != "" && !strings.HasPrefix(line, "//") {
+			if !block {
+				if line, block = strings.CutPrefix(line, "/*"); !block {
+					return old // the package clause
+				}
+			}
+			_, line, block = strings.Cut(line, "*/")
+			block, line = !block, strings.TrimSpace(line)
 		}
 	}
 	return old

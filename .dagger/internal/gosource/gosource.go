@@ -25,7 +25,10 @@ var Ignored = []string{
 }
 
 // Read are the files whose text decides what else is read.
-var Read = append([]string{"**/*.go", "**/go.mod", "**/go.sum", "**/go.work", "**/go.work.sum"}, patternsOf(texts)...)
+var Read = append([]string{"**/*.go", "**/go.mod", "**/go.sum", "**/go.work", "**/go.work.sum", "**/" + vendorList}, patternsOf(texts)...)
+
+// vendorList says what is vendored, and whether for a workspace.
+const vendorList = "vendor/modules.txt"
 
 func patternsOf(endings []string) []string {
 	patterns := make([]string, len(endings))
@@ -182,13 +185,17 @@ func (t *Tree) Source() string {
 }
 
 // Vendored says whether the packages that a module imports are in the source: then
-// it also returns the directory beside which they are.
+// it also returns the directory beside which they are. In a workspace go does not take those that
+// are there for one module alone, nor for a module those of a workspace.
 func (t *Tree) Vendored(module string) (string, bool) {
 	root := module
-	if work, ok := t.findUp(module, "go.work"); ok {
+	work, inWork := t.findUp(module, "go.work")
+	if inWork {
 		root = work
 	}
-	return root, t.Has(path.Join(root, "vendor/modules.txt"))
+	list := path.Join(root, vendorList)
+	text, err := fs.ReadFile(t.texts, list)
+	return root, t.Has(list) && err == nil && strings.HasPrefix(string(text), "## workspace") == inWork
 }
 
 // Alike is the directory with files whose path differs from that of dir in upper and lower
@@ -242,7 +249,7 @@ func (t *Tree) Mains(dir string, target Target) []string {
 	var own, all []string
 	for d := range t.dirs {
 		module, ok := t.Module(d)
-		if !ok || !isBelow(d, dir) || skipped(dir, d) || t.Name(d, target) != "main" {
+		if !ok || !isBelow(d, dir) || skipped(dir, d) || t.ignored(module, d) || t.Name(d, target) != "main" {
 			continue
 		}
 		all = append(all, d)

@@ -103,6 +103,21 @@ func TestProgram(t *testing.T) {
 			"go.mod": gomod + "require example.com/lib v0.0.0\nreplace example.com/lib => ../lib\n", "main.go": "package main\n",
 			"vendor/modules.txt": "", "vendor/example.com/lib/lib.go": "package lib\n",
 		}, ".", "go.mod main.go vendor/example.com/lib/lib.go vendor/modules.txt"},
+		{"for a workspace, what is vendored for its module alone is not", map[string]string{
+			"go.work": "use (\n\t.\n\t./lib\n)\n", "go.mod": gomod + "require example.com/lib v0.0.0\n", "main.go": "package main\n\nimport _ \"example.com/lib\"\n",
+			"lib/go.mod": "module example.com/lib\n", "lib/lib.go": "package lib\n",
+			"vendor/modules.txt": "# example.com/lib v0.0.0\n", "vendor/example.com/lib/lib.go": "package lib\n",
+		}, ".", "go.mod go.work lib/go.mod lib/lib.go main.go"},
+		{"what is vendored for a workspace", map[string]string{
+			"go.work": "use ./a\n", "a/go.mod": gomod, "a/main.go": "package main\n\nimport _ \"example.com/lib\"\n",
+			"vendor/modules.txt": "## workspace\n# example.com/lib v0.0.0\n", "vendor/example.com/lib/lib.go": "package lib\n",
+		}, "a", "a/go.mod a/main.go go.work vendor/example.com/lib/lib.go vendor/modules.txt"},
+		{"what a comment says of constraints", map[string]string{
+			"go.mod": gomod, "main.go": "/*\nPackage main:\n\n//go:build windows\n\n*/ // +build windows\n\npackage main\n",
+			"a.go": "/* one */ /* two\n*/\n\n// +build windows\n\npackage main\n", "b.go": "// +build windows\npackage main\n",
+			"c.go": "/* ours */\n\n//go:build windows\n\npackage main\n", "d.go": "\ufeff//go:build windows\n\npackage main\n",
+			"e.go": "// +build windows\r\n\r\n// Package main is it.\r\npackage main\r\n", "doc.go": "package documentation\n",
+		}, ".", "a.go b.go go.mod main.go"},
 		{"a file that does not parse", map[string]string{
 			"go.mod": gomod, "main.go": "package main\n\nimport _ \"example.com/m/lib\"\n\nfunc {", "lib/lib.go": "pakage", "lib/ok.go": "package lib\n",
 		}, ".", "go.mod lib/lib.go lib/ok.go main.go"},
@@ -211,6 +226,26 @@ func TestMains(t *testing.T) {
 	}
 	if got := strings.Join(source.Mains(".", Target{Arch: "amd64"}), " "); got != "cmd/a e2e" {
 		t.Errorf("without module and workspace: got %q", got)
+	}
+}
+
+// What go.mod tells ./... to leave out is neither a choice nor compiled, but may be imported.
+func TestDirectiveIgnore(t *testing.T) {
+	source, err := tree(t, map[string]string{
+		"api/go.mod": gomod + "ignore ./old\n\nignore (\n\tnode/lib\n)\n", "api/main.go": "package main\n\nimport _ \"example.com/m/old/used\"\n",
+		"api/old/main.go": "package main\n", "api/old/used/x.go": "package used\n", "api/web/node/lib/x/main.go": "package main\n",
+		"api/older/main.go": "package main\n", "api/web/old/main.go": "package main\n", "api/node/library/x.go": "package library\n",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(source.Mains("api", Target{Arch: "amd64"}), " "); got != "api api/older api/web/old" {
+		t.Errorf("main packages: got %q", got)
+	}
+	used, err := source.Packages([]string{"api"}, Target{Arch: "amd64"})
+	want := "api/go.mod api/main.go api/node/library/x.go api/old/used/x.go api/older/main.go api/web/old/main.go"
+	if got := strings.Join(used.Files, " "); err != nil || got != want {
+		t.Errorf("got  %s, %v\nwant %s", got, err, want)
 	}
 }
 

@@ -15,6 +15,7 @@ type module struct {
 	uses     []string          // directories, relative to the file
 	requires map[string]bool   // modules, indirectly too
 	replaced map[string]string // module to a directory, relative to the file
+	ignores  []string          // directories: of the module's root with ./ before, or else anywhere
 }
 
 // parseModule reads a go.mod or a go.work file.
@@ -44,6 +45,8 @@ func parseModule(text string) module {
 			m.path = words[1]
 		case words[0] == "use" && len(words) == 2:
 			m.uses = append(m.uses, words[1])
+		case words[0] == "ignore" && len(words) == 2:
+			m.ignores = append(m.ignores, words[1])
 		case words[0] == "require" && len(words) > 2:
 			m.requires[words[1]] = true
 		case words[0] == "replace" && arrow > 1 && arrow+1 < len(words) && isLocal(words[arrow+1]):
@@ -55,6 +58,19 @@ func parseModule(text string) module {
 
 func isLocal(dir string) bool {
 	return dir == "." || dir == ".." || strings.HasPrefix(dir, "./") || strings.HasPrefix(dir, "../") || path.IsAbs(dir)
+}
+
+// ignored says whether a module's go.mod has ./... leave out one of its directories.
+func (t *Tree) ignored(module, dir string) bool {
+	if module != "." {
+		dir = strings.TrimPrefix(strings.TrimPrefix(dir, module), "/")
+	}
+	return slices.ContainsFunc(t.modules[module].ignores, func(ignore string) bool {
+		if rooted, ok := strings.CutPrefix(ignore, "./"); ok {
+			return isBelow(dir, path.Clean(rooted))
+		}
+		return strings.Contains("/"+dir+"/", "/"+path.Clean(ignore)+"/")
+	})
 }
 
 // work is what the go.work file in a directory says.

@@ -21,5 +21,6 @@ func Printable(file string) error {
 
 // isRead says whether the go command reads a file of that name wherever it is.
 func isRead(file string) bool {
-	return path.Ext(file) == ".go" || slices.Contains(texts, path.Ext(file)) || slices.Contains([]string{"go.mod", "go.sum", "go.work", "go.work.sum"}, path.Base(file))
+	return path.Ext(file) == ".go" || slices.Contains(texts, path.Ext(file)) || slices.Contains([]string{"go.mod", "go.sum", "go.work", "go.work.sum"}, path.Base(file)) ||
+		file == vendorList || strings.HasSuffix(file, "/"+vendorList)
 }

@@ -47,7 +47,7 @@ func (t *Tree) Programs(dirs []string, target Target) (Used, error) {
 func (t *Tree) Packages(modules []string, target Target) (Used, error) {
 	var dirs []string
 	for dir := range t.dirs {
-		if module, ok := t.Module(dir); ok && slices.Contains(modules, module) && !skipped(module, dir) {
+		if module, ok := t.Module(dir); ok && slices.Contains(modules, module) && !skipped(module, dir) && !t.ignored(module, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
