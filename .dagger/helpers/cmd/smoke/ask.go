@@ -35,8 +35,6 @@ const (
 // nameProtocol is the way out where the service speaks another protocol than it is asked in.
 const nameProtocol = "say which in smoke.yaml, with protocol: https, h2c, grpc or tcp"
 
-const needsHint = "; what it needs, such as environment and arguments, stands in the smoke.yaml beside its main package"
-
 // ask puts the questions to the service, writes one line for each to w and
 // returns every wrong answer, the service's last log lines before them.
 func ask(w io.Writer, service, control, file string) error {
@@ -76,11 +74,12 @@ func ask(w io.Writer, service, control, file string) error {
 	if missing > 0 {
 		wrong = append(wrong, fmt.Sprintf("%d more of the questions were not asked after that", missing))
 	}
-	if strings.Contains(wrong[0], "the connection broke") && len(q.Requests) > 0 {
-		wrong = append(wrong, "if the service speaks another protocol, "+nameProtocol)
-	}
-	if s, err := look(http.MethodGet, control); err == nil && s.Exit != "" && !q.Drain {
+	s, err := look(http.MethodGet, control)
+	switch {
+	case err == nil && s.Exit != "" && !q.Drain:
 		wrong = append(wrong, "the service has ended: "+s.Exit)
+	case strings.Contains(wrong[0], "the connection broke") && len(q.Requests) > 0:
+		wrong = append(wrong, "if the service speaks another protocol, "+nameProtocol)
 	}
 	return failure(control, wrong)
 }
@@ -123,7 +122,7 @@ func started(service, control string) error {
 		}
 		s, err := look(http.MethodGet, control)
 		if err == nil && s.Exit != "" {
-			return fmt.Errorf("the service ended before it listened on port %d: %s%s", port, s.Exit, needsHint)
+			return fmt.Errorf("the service ended before it listened on port %d: %s; %s", port, s.Exit, hint(s.Log))
 		}
 		s.Listens = s.others(control)
 		wrong := s.elsewhere(uint16(port))
