@@ -20,6 +20,9 @@ import (
 // it ends itself, and how long what it leaves behind may hold its output open.
 const overtime = time.Minute
 
+// leftOpen is how long a process that a test started may have the output open after the test program's end.
+var leftOpen = 10 * time.Second
+
 // okPrefix begins go test's line for a package whose tests passed.
 const okPrefix = "ok  \t"
 
@@ -166,12 +169,16 @@ func (r replayer) program(from string, c call, out *output) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(from, programFile), args...)
 	cmd.Dir = c.Dir
 	cmd.Env = append(cmd.Environ(), "GOCOVERDIR="+coverage)
-	cmd.WaitDelay = overtime
+	cmd.WaitDelay = leftOpen
 	cmd.Stdout, cmd.Stderr = out, out // one and the same, so that the order stays
 	err = cmd.Run()
 	out.end()
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		err = errors.New("killed: it ran a minute longer than its -test.timeout")
+	case errors.Is(err, exec.ErrWaitDelay):
+		err = fmt.Errorf("the tests ended, but a process that one of them started still had their output open after %s: end it with the test, "+
+			"for example in t.Cleanup", leftOpen)
 	}
 	return err
 }

@@ -192,6 +192,17 @@ func TestReplayBounded(t *testing.T) {
 	}
 }
 
+// A process that a test leaves behind is named as the cause, and not waited for until its end.
+func TestReplayLeftOpen(t *testing.T) {
+	defer func(was time.Duration) { leftOpen = was }(leftOpen)
+	leftOpen = time.Millisecond
+	dir := recordings(t, map[string]string{"a.test": "sleep 60 & echo PASS"})
+	text := replayer{dir: dir, spans: &spans{mask: masking(nil)}}.test("a").text
+	if !strings.Contains(text, "a process that one of them started still had their output open after 1ms: end it") {
+		t.Errorf("got %q", text[max(0, len(text)-300):])
+	}
+}
+
 func TestJudgeTime(t *testing.T) {
 	if got := judge("a", newOutput(nil, nil), nil, 1234567*time.Microsecond).text; got != "ok  \ta\t1.235s\n" {
 		t.Errorf("got %q", got)
