@@ -167,6 +167,9 @@ func (s *Slipway) workspace(ctx context.Context, c caches, code code) (*dagger.C
 func (s *Slipway) modules(ctx context.Context, c caches, code code) (*dagger.Container, error) {
 	c = c.of(code)
 	ctr := s.golang(c).WithWorkdir(path.Join("/src", code.dir))
+	if code.noWork {
+		ctr = ctr.WithEnvVariable("GOWORK", "off")
+	}
 	if code.vendored {
 		files, err := code.files(ctx, code.used.Files)
 		return ctr.WithEnvVariable("GOFLAGS", "-buildvcs=false -mod=vendor").WithMountedDirectory("/src", files), err

@@ -193,6 +193,7 @@ type code struct {
 	patterns []string // packages, seen from there
 	modules  []string // go.mod files and their like
 	vendored bool
+	noWork   bool // there is a go.work, but of other modules
 	used     gosource.Used
 	all      *dagger.Directory // the whole source
 }
@@ -225,11 +226,12 @@ func (s *Slipway) packages(ctx context.Context) (code, error) {
 	target := s.buildsFor(p)
 	target.Cgo = true
 	dir, modules := s.Dir, tree.Workspace(s.Dir)
-	if len(modules) == 0 {
-		if dir, err = s.module(ctx); err != nil {
-			return code{}, err
-		}
-		modules = []string{dir}
+	own, err := s.module(ctx)
+	switch {
+	case len(modules) == 0 && err != nil:
+		return code{}, err
+	case len(modules) == 0, err == nil && s.Package != "" && !slices.Contains(modules, own):
+		dir, modules = own, []string{own}
 	}
 	var patterns []string
 	for _, module := range modules {
@@ -257,6 +259,8 @@ func (s *Slipway) code(ctx context.Context, tree *gosource.Tree, dir string, pat
 	source := fmt.Sprintf("%.8x", sha256.Sum256([]byte(tree.Source())))
 	c := code{source: source, dir: dir, patterns: patterns, used: used, all: s.Source.Filter(dagger.DirectoryFilterOpts{Exclude: []string{".git"}})}
 	_, c.vendored = tree.Vendored(dir)
+	work, ours := tree.WorkOf(dir)
+	c.noWork = work != "" && !ours
 	for _, file := range used.Files {
 		if err := gosource.Printable(file); err != nil {
 			return code{}, err

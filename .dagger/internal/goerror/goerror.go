@@ -29,6 +29,8 @@ var (
 	missingFile   = regexp.MustCompile(`pattern (?:all:)?(.+): no matching files found`)
 	emptyDir      = regexp.MustCompile(`cannot embed directory (.+): contains no embeddable files`)
 	irregular     = regexp.MustCompile(`cannot embed irregular file (.+)`)
+	collision     = regexp.MustCompile(`case-insensitive (file name|import) collision: (.+)`)
+	notUsed       = regexp.MustCompile(`is contained in a module that is not one of the workspace modules`)
 	notVendored   = regexp.MustCompile(`import lookup disabled by -mod=vendor`)
 	missingLocal  = regexp.MustCompile(`(?:no required module provides package|module providing package|package) (\S+?)[;:]? `)
 )
@@ -77,6 +79,13 @@ func Advice(said string, code Code) string {
 	}
 	if notVendored.MatchString(said) {
 		return revendor
+	}
+	if m := collision.FindStringSubmatch(said); m != nil {
+		return "go builds no " + map[bool]string{true: "files", false: "packages"}[m[1] == "file name"] +
+			" whose names differ in upper and lower case alone: rename one of " + m[2]
+	}
+	if notUsed.MatchString(said) {
+		return "go.work does not use the module of the service: run go work use . in its directory, and commit go.work"
 	}
 	if advice := cgo(said, code); advice != "" {
 		return advice

@@ -189,13 +189,21 @@ func (t *Tree) Source() string {
 // are there for one module alone, nor for a module those of a workspace.
 func (t *Tree) Vendored(module string) (string, bool) {
 	root := module
-	work, inWork := t.findUp(module, "go.work")
+	work, inWork := t.WorkOf(module)
 	if inWork {
 		root = work
 	}
 	list := path.Join(root, vendorList)
 	text, err := fs.ReadFile(t.texts, list)
 	return root, t.Has(list) && err == nil && strings.HasPrefix(string(text), "## workspace") == inWork
+}
+
+// WorkOf is the directory of the go.work with which go builds in a directory: a module's, or its own. One
+// above a module that it does not use was written for others, and go would refuse it.
+func (t *Tree) WorkOf(dir string) (string, bool) {
+	at, ok := t.findUp(dir, "go.work")
+	uses := func(use string) bool { return path.Join(at, use) == dir }
+	return at, ok && (at == dir || slices.ContainsFunc(t.work(at).uses, uses))
 }
 
 // Alike is the directory with files whose path differs from that of dir in upper and lower

@@ -112,6 +112,10 @@ func TestProgram(t *testing.T) {
 			"go.work": "use ./a\n", "a/go.mod": gomod, "a/main.go": "package main\n\nimport _ \"example.com/lib\"\n",
 			"vendor/modules.txt": "## workspace\n# example.com/lib v0.0.0\n", "vendor/example.com/lib/lib.go": "package lib\n",
 		}, "a", "a/go.mod a/main.go go.work vendor/example.com/lib/lib.go vendor/modules.txt"},
+		{"a workspace of others", map[string]string{
+			"go.work": "use ./a\n", "a/go.mod": "module a\n", "a/a.go": "package a\n", "vendor/modules.txt": "## workspace\n", "vendor/x/x.go": "package x\n",
+			"b/go.mod": gomod + "require a v0.0.0\nreplace a => ../a\n", "b/main.go": "package main\n\nimport _ \"a\"\n",
+		}, "b", "a/a.go a/go.mod b/go.mod b/main.go"},
 		{"what a comment says of constraints", map[string]string{
 			"go.mod": gomod, "main.go": "/*\nPackage main:\n\n//go:build windows\n\n*/ // +build windows\n\npackage main\n",
 			"a.go": "/* one */ /* two\n*/\n\n// +build windows\n\npackage main\n", "b.go": "// +build windows\npackage main\n",

@@ -88,7 +88,7 @@ func (t *Tree) work(dir string) module {
 func (t *Tree) importable(dir string) (map[string]string, error) {
 	found := map[string]string{}
 	mains := map[string]string{dir: ""} // directory to the file that names it
-	if at, ok := t.findUp(dir, "go.work"); ok {
+	if at, ok := t.WorkOf(dir); ok {
 		for _, use := range t.work(at).uses {
 			file := path.Join(at, "go.work")
 			if err := t.lacks(file, "uses "+use, path.Join(at, use), path.IsAbs(use)); err != nil {
@@ -132,7 +132,7 @@ func (t *Tree) importable(dir string) (map[string]string, error) {
 			return nil, err
 		}
 	}
-	if at, ok := t.findUp(dir, "go.work"); ok {
+	if at, ok := t.WorkOf(dir); ok {
 		if err := replace(t.work(at), path.Join(at, "go.work"), true); err != nil {
 			return nil, err
 		}
@@ -178,7 +178,7 @@ func (t *Tree) ModuleFiles(dir string) ([]string, error) {
 		add(path.Join(dir, "go.mod"))
 		add(path.Join(dir, "go.sum"))
 	}
-	if at, ok := t.findUp(dir, "go.work"); ok {
+	if at, ok := t.WorkOf(dir); ok {
 		add(path.Join(at, "go.work"))
 		add(path.Join(at, "go.work.sum"))
 	}
