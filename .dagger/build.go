@@ -237,6 +237,10 @@ func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.Fil
 		return nil, stamp{}, looked
 	case len(c.only) > 0:
 		return nil, stamp{}, onlyWithCgo(strings.Join(c.only, ", "))
+	case s.Cgo == nil:
+		if err := c.note(code.used.Cgo); err != nil {
+			return nil, stamp{}, err
+		}
 	}
 	made, err := built.Directory("/out").Entries(ctx)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -97,6 +98,23 @@ func (s *Slipway) foreignCgo(ctx context.Context, modules *dagger.Container, imp
 		}
 	}
 	return found, nil
+}
+
+var noted memo[string, struct{}]
+
+// note says once of which packages, of the source and of other modules, a Go form is taken in place of C.
+func (f foreign) note(own []string) error {
+	packages := slices.Concat(own, slices.Sorted(maps.Keys(f.names)))
+	if len(packages) == 0 {
+		return nil
+	}
+	list := strings.Join(packages, ", ")
+	_, err := noted.get(list, func() (struct{}, error) {
+		fmt.Fprintf(os.Stderr, "note: these packages have C (cgo), which is left out, and Go in its place: %s; --cgo compiles the C, "+
+			"--cgo=false leaves this note out\n", list)
+		return struct{}{}, nil
+	})
+	return err
 }
 
 // checkStatic refuses a program that needs a dynamic linker, which an image from nothing has not.
