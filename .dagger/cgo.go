@@ -103,8 +103,11 @@ func (s *Slipway) foreignCgo(ctx context.Context, modules *dagger.Container, imp
 var noted memo[string, struct{}]
 
 // note says once of which packages, of the source and of other modules, a Go form is taken in place of C.
-func (f foreign) note(own []string) error {
-	packages := slices.Concat(own, slices.Sorted(maps.Keys(f.names)))
+func (f foreign) note(own string) error {
+	packages := slices.Sorted(maps.Keys(f.names))
+	if own != "" {
+		packages = slices.Concat([]string{own}, packages)
+	}
 	if len(packages) == 0 {
 		return nil
 	}
