@@ -21,6 +21,10 @@ func Printable(file string) error {
 
 // isRead says whether the go command reads a file of that name wherever it is.
 func isRead(file string) bool {
-	return path.Ext(file) == ".go" || slices.Contains(texts, path.Ext(file)) || slices.Contains([]string{"go.mod", "go.sum", "go.work", "go.work.sum"}, path.Base(file)) ||
-		file == vendorList || strings.HasSuffix(file, "/"+vendorList)
+	switch name := path.Base(file); name {
+	case "go.mod", "go.sum", "go.work", "go.work.sum":
+		return true
+	default:
+		return path.Ext(name) == ".go" || slices.Contains(texts, path.Ext(name)) || strings.HasSuffix("/"+file, "/"+vendorList)
+	}
 }
