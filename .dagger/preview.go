@@ -30,7 +30,7 @@ func (s *Slipway) Preview(ctx context.Context) (*dagger.Service, error) {
 	if err := to.startThrowaway(ctx); err != nil {
 		return nil, err
 	}
-	image, err := to.Publish(ctx, nil, false)
+	image, err := to.Publish(ctx, nil, false, false)
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,7 @@ import (
 //
 //	dagger call --repository ghcr.io/acme/hello --username octocat --password env:TOKEN publish
 //	dagger call --repository localhost:5000/hello --registry tcp://localhost:5000 publish
+//	dagger call --repository ghcr.io/acme publish --each
 //
 // +cache="never"
 func (s *Slipway) Publish(
@@ -55,22 +56,40 @@ func (s *Slipway) Publish(
 	//
 	// +optional
 	attach bool,
+	// Publish an image of each main package: of those that --package gives, or else of all that the
+	// source has. Each goes below the repository under its program's name, as ghcr.io/acme/api for
+	// --repository ghcr.io/acme, and the addresses are returned one a line. Nothing is pushed before
+	// all are built.
+	//
+	// +optional
+	each bool,
 ) (string, error) {
+	if each {
+		return s.publishEach(ctx, tag, attach)
+	}
 	return s.publish(ctx, tag, attach, s.index)
 }
 
 // indexer makes an image's index, and its digest.
 type indexer func(context.Context) (v1.ImageIndex, v1.Hash, error)
 
-// publish builds an index and pushes it, once it is known that the registry would take it.
-func (s *Slipway) publish(ctx context.Context, tag []string, attach bool, build indexer) (string, error) {
+// destination is where an image is to go, with what.
+type destination struct {
+	repo   name.Repository
+	tags   []name.Tag
+	supply *supply
+	to     registryAccess
+}
+
+// pushing finds it, and asks whether the registry would take it.
+func (s *Slipway) pushing(ctx context.Context, tag []string, attach bool) (destination, error) {
 	repo, err := s.repository()
 	if err != nil {
-		return "", err
+		return destination{}, err
 	}
 	st, err := s.stamp(ctx)
 	if err != nil {
-		return "", err
+		return destination{}, err
 	}
 	if len(tag) == 0 {
 		tag = []string{notInTag.ReplaceAllString(st.version, "-")}
@@ -78,27 +97,35 @@ func (s *Slipway) publish(ctx context.Context, tag []string, attach bool, build 
 	tags := make([]name.Tag, len(tag))
 	for i, t := range tag {
 		if tags[i], err = name.NewTag(repo.Name()+":"+t, nameOptions(s.PlainHTTP)...); err != nil {
-			return "", fmt.Errorf("--tag %q is not a tag: letters, digits, '_', '.' and '-', 128 at most", t)
+			return destination{}, fmt.Errorf("--tag %q is not a tag: letters, digits, '_', '.' and '-', 128 at most", t)
 		}
 	}
-
 	supply, err := s.supply(ctx, attach)
 	if err != nil {
-		return "", err
+		return destination{}, err
 	}
 	to, err := s.access(ctx, repo)
 	if err != nil {
-		return "", err
+		return destination{}, err
 	}
 	if err := remote.CheckPushPermission(repo.Tag(tag[0]), only{to.auth}, to.route); err != nil {
-		return "", to.cause(repo, err)
+		return destination{}, to.cause(repo, err)
 	}
+	return destination{repo, tags, supply, to}, nil
+}
 
+// publish builds an index and pushes it, once it is known that the registry would take it.
+func (s *Slipway) publish(ctx context.Context, tag []string, attach bool, build indexer) (string, error) {
+	p, err := s.pushing(ctx, tag, attach)
+	if err != nil {
+		return "", err
+	}
+	repo, to := p.repo, p.to
 	index, digest, err := build(ctx)
 	if err != nil {
 		return "", err
 	}
-	artifacts, err := s.artifacts(ctx, index, digest, supply)
+	artifacts, err := s.artifacts(ctx, index, digest, p.supply)
 	if err != nil {
 		return "", err
 	}
@@ -109,10 +136,10 @@ func (s *Slipway) publish(ctx context.Context, tag []string, attach bool, build 
 	if err := pusher.Push(ctx, repo.Digest(digest.String()), index); err != nil {
 		return "", to.cause(repo, err)
 	}
-	if err := to.attach(ctx, pusher, repo, index, artifacts, supply); err != nil {
+	if err := to.attach(ctx, pusher, repo, index, artifacts, p.supply); err != nil {
 		return "", err
 	}
-	for _, t := range tags {
+	for _, t := range p.tags {
 		if err := to.tag(ctx, pusher, t, index, digest); err != nil {
 			return "", err
 		}

@@ -74,7 +74,7 @@ func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
 	publish := func(i int) error {
 		release := *to
 		release.Version = fmt.Sprintf("%d.0.0", i+1)
-		images[i], err = release.Publish(ctx, nil, false)
+		images[i], err = release.Publish(ctx, nil, false, false)
 		return err
 	}
 	deploy := func(i int) error { return to.deployToThrowaway(ctx, images[i]) }

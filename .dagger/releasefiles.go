@@ -66,7 +66,7 @@ func (s *Slipway) Release(ctx context.Context) (*dagger.Directory, error) {
 		return nil, err
 	}
 
-	image, err := s.Publish(ctx, nil, false)
+	image, err := s.Publish(ctx, nil, false, false)
 	if err != nil {
 		return nil, err
 	}
