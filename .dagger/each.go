@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -35,7 +34,7 @@ func (s *Slipway) each(ctx context.Context) ([]*Slipway, error) {
 		}
 	}
 	if len(packages) == 0 {
-		return nil, errors.New("the source has no main package at all: give --source the directory of a service")
+		return nil, s.noMain(tree)
 	}
 	var all []*Slipway
 	of := map[string]string{} // repository to package

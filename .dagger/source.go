@@ -102,7 +102,7 @@ func (s *Slipway) mainPackage(ctx context.Context) (string, error) {
 	if s.Package == "" {
 		switch len(mains) {
 		case 0:
-			return "", errors.New("the source has no main package at all: give --source the directory of a service")
+			return "", s.noMain(tree)
 		case 1:
 			return mains[0], nil
 		}
@@ -117,6 +117,9 @@ func (s *Slipway) mainPackage(ctx context.Context) (string, error) {
 	case "main":
 		return dir, nil
 	case "":
+		if slices.Contains(tree.OtherMains(dir), dir) {
+			return "", fmt.Errorf(otherTags, s.Package)
+		}
 		problem = "there is no Go package at " + s.Package
 	default:
 		problem = s.Package + " is package " + name + ", not a main package"
@@ -125,6 +128,16 @@ func (s *Slipway) mainPackage(ctx context.Context) (string, error) {
 		return "", errors.New(problem + "; the source has no main package at all")
 	}
 	return "", errors.New(problem + "; choose with --package among: " + s.choice(mains))
+}
+
+const otherTags = "%s has no file for this platform and these tags: give --tags, before the function's name, with those that its files want"
+
+// noMain is why the source has no main package.
+func (s *Slipway) noMain(tree *gosource.Tree) error {
+	if others := tree.OtherMains(s.Dir); len(others) > 0 {
+		return fmt.Errorf(otherTags, s.choice(others))
+	}
+	return errors.New("the source has no main package at all: give --source the directory of a service")
 }
 
 // choice lists directories as --package takes them.

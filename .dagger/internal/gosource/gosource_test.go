@@ -200,59 +200,6 @@ func TestNamesCgo(t *testing.T) {
 	}
 }
 
-func TestMains(t *testing.T) {
-	files := map[string]string{
-		"go.mod": gomod, "lib.go": "package m\n", "cmd/a/main.go": "package main\n", "tool.go": "//go:build ignore\n\npackage main\n",
-		"cmd/b/b.go": "package main\n", "cmd/b/b_test.go": "package main\n", "testdata/main.go": "package main\n", "vendor/x/main.go": "package main\n",
-		"_x/main.go": "package main\n", "e2e/go.mod": "module e2e\n", "e2e/main.go": "package main\n", "none/only_test.go": "package main\n",
-	}
-	source, err := tree(t, files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dir, want := range map[string]string{".": "cmd/a cmd/b", "cmd/a": "cmd/a", "cmd": "cmd/a cmd/b", "e2e": "e2e"} {
-		if got := strings.Join(source.Mains(dir, Target{Arch: "amd64"}), " "); got != want {
-			t.Errorf("%s: got %q, want %q", dir, got, want)
-		}
-	}
-	delete(files, "go.mod")
-	delete(files, "cmd/b/b.go")
-	files["go.work"], files["cmd/a/go.mod"] = "use ./cmd/a\n", "module a\n"
-	if source, err = tree(t, files); err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Join(source.Mains(".", Target{Arch: "amd64"}), " "); got != "cmd/a" {
-		t.Errorf("in a workspace: got %q", got)
-	}
-	delete(files, "go.work")
-	if source, err = tree(t, files); err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Join(source.Mains(".", Target{Arch: "amd64"}), " "); got != "cmd/a e2e" {
-		t.Errorf("without module and workspace: got %q", got)
-	}
-}
-
-// What go.mod tells ./... to leave out is neither a choice nor compiled, but may be imported.
-func TestDirectiveIgnore(t *testing.T) {
-	source, err := tree(t, map[string]string{
-		"api/go.mod": gomod + "ignore ./old\n\nignore (\n\tnode/lib\n)\n", "api/main.go": "package main\n\nimport _ \"example.com/m/old/used\"\n",
-		"api/old/main.go": "package main\n", "api/old/used/x.go": "package used\n", "api/web/node/lib/x/main.go": "package main\n",
-		"api/older/main.go": "package main\n", "api/web/old/main.go": "package main\n", "api/node/library/x.go": "package library\n",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Join(source.Mains("api", Target{Arch: "amd64"}), " "); got != "api api/older api/web/old" {
-		t.Errorf("main packages: got %q", got)
-	}
-	used, err := source.Packages([]string{"api"}, Target{Arch: "amd64"})
-	want := "api/go.mod api/main.go api/node/library/x.go api/old/used/x.go api/older/main.go api/web/old/main.go"
-	if got := strings.Join(used.Files, " "); err != nil || got != want {
-		t.Errorf("got  %s, %v\nwant %s", got, err, want)
-	}
-}
-
 func TestAlike(t *testing.T) {
 	source, err := tree(t, map[string]string{"go.mod": gomod, "Lib/DB/x.go": "package db\n"})
 	if err != nil {
@@ -319,26 +266,6 @@ func TestLinkToDirectory(t *testing.T) {
 	}
 }
 
-// What is ignored stands twice, since Dagger reads an argument's from its comment.
-func TestIgnored(t *testing.T) {
-	text, err := os.ReadFile("../../main.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := regexp.MustCompile(`\+ignore=\[(.*)\]\n\tSource `).FindSubmatch(text)
-	if found == nil {
-		t.Fatal("the argument Source ignores nothing")
-	}
-	if want := `"` + strings.Join(Ignored, `", "`) + `"`; string(found[1]) != want {
-		t.Errorf("got  %s\nwant %s", found[1], want)
-	}
-	for _, pattern := range Ignored {
-		if strings.HasPrefix(pattern, "!") {
-			t.Errorf("%s lets in again what another leaves out", pattern)
-		}
-	}
-}
-
 func TestSource(t *testing.T) {
 	for want, files := range map[string][]string{
 		"example.com/root":  {"go.mod example.com/root", "a/go.mod example.com/a"},
@@ -386,5 +313,25 @@ func TestNamesAreHarmless(t *testing.T) {
 	}
 	if _, err := New(fstest.MapFS{"a b/ümlaut #1.go": {}}, []string{"\x1b[2J/x.txt", "a b/ümlaut #1.go"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is ignored stands twice, since Dagger reads an argument's from its comment.
+func TestIgnored(t *testing.T) {
+	text, err := os.ReadFile("../../main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`\+ignore=\[(.*)\]\n\tSource `).FindSubmatch(text)
+	if found == nil {
+		t.Fatal("the argument Source ignores nothing")
+	}
+	if want := `"` + strings.Join(Ignored, `", "`) + `"`; string(found[1]) != want {
+		t.Errorf("got  %s\nwant %s", found[1], want)
+	}
+	for _, pattern := range Ignored {
+		if strings.HasPrefix(pattern, "!") {
+			t.Errorf("%s lets in again what another leaves out", pattern)
+		}
 	}
 }
