@@ -165,11 +165,15 @@ func (s *Slipway) workspace(ctx context.Context, c caches, code code) (*dagger.C
 // unless its dependencies are in it. Modules that everybody may read are not there yet: go build
 // downloads those it needs, which are not all, while it compiles.
 func (s *Slipway) modules(ctx context.Context, c caches, code code) (*dagger.Container, error) {
-	c = c.of(code)
-	ctr := s.golang(c).WithWorkdir(path.Join("/src", code.dir))
-	if code.noWork {
+	ctr, err := s.modulesOf(ctx, c.of(code), code)
+	if err == nil && code.noWork {
 		ctr = ctr.WithEnvVariable("GOWORK", "off")
 	}
+	return ctr, err
+}
+
+func (s *Slipway) modulesOf(ctx context.Context, c caches, code code) (*dagger.Container, error) {
+	ctr := s.golang(c).WithWorkdir(path.Join("/src", code.dir))
 	if code.vendored {
 		files, err := code.files(ctx, code.used.Files)
 		return ctr.WithEnvVariable("GOFLAGS", "-buildvcs=false -mod=vendor").WithMountedDirectory("/src", files), err
