@@ -108,15 +108,15 @@ func sameFile(source fs.ReadLinkFS, file string, e entry, hashSize int) (bool, e
 	return false, nil
 }
 
-// staged says whether the index is other than the commit. Where the commit is in a pack, its
-// tree is not known; then it counts that the index has not changed since it was last made of
+// staged says whether the index is other than the commit. Where its tree is not known, as of one in a
+// pack that came from elsewhere, it counts that the index has not changed since it was last made of
 // a commit, or written as one.
 func (r Repository) staged(ix index, hashSize int) (string, error) {
 	const changes = "there are staged changes"
-	kind, text, ok := r.object(r.head)
+	tree, ok := r.tree(r.head)
 	switch {
-	case ok && kind == "commit":
-		if ix.written(hashSize) != field(text, "tree") {
+	case ok:
+		if ix.written(hashSize) != tree {
 			return changes, nil
 		}
 	case !ix.told:

@@ -38,7 +38,7 @@ func Wanted(file string) bool {
 	if rest, ok := strings.CutPrefix(file, "worktrees/"); ok {
 		_, file, _ = strings.Cut(rest, "/")
 	}
-	return slices.Contains([]string{"HEAD", "index", "packed-refs"}, file) || looseObject.MatchString(file) ||
+	return slices.Contains([]string{"HEAD", "index", "packed-refs"}, file) || looseObject.MatchString(file) || graphFile.MatchString(file) ||
 		strings.HasPrefix(file, "refs/heads/") || strings.HasPrefix(file, "refs/tags/") || strings.HasPrefix(file, "reftable/")
 }
 

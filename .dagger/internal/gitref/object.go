@@ -14,12 +14,12 @@ var looseObject = regexp.MustCompile(`^objects/[0-9a-f]{2}/([0-9a-f]{38}|[0-9a-f
 const objectLimit = 1 << 20
 
 // Objects are the files of objects that tell more, where there are such files: the commit
-// that is checked out, and tags that may be annotated.
+// that is checked out, and tags that may be annotated. One is a pattern.
 func (r Repository) Objects() []string {
 	if r.head == "" {
 		return nil
 	}
-	files := []string{objectFile(r.head)}
+	files := []string{objectFile(r.head), commitGraph, commitGraphs}
 	for ref, hash := range r.refs {
 		if _, loose := r.files[ref]; loose && strings.HasPrefix(ref, "refs/tags/") && hash != r.head && commitHash.MatchString(hash) {
 			files = append(files, objectFile(hash))

@@ -1,7 +1,6 @@
 package gitref
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -69,7 +68,7 @@ func (w work) read(gitDir, worktree string) Repository {
 	files := map[string]string{}
 	dir := os.DirFS(gitDir)
 	err := fs.WalkDir(dir, ".", func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !Wanted(file) || looseObject.MatchString(file) {
+		if err != nil || d.IsDir() || !Wanted(file) || strings.HasPrefix(file, "objects/") {
 			return err
 		}
 		text, err := fs.ReadFile(dir, file)
@@ -79,12 +78,17 @@ func (w work) read(gitDir, worktree string) Repository {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, file := range Open(files, worktree).Objects() {
-		text, err := fs.ReadFile(dir, file)
-		if err == nil {
-			files[file] = string(text)
-		} else if !errors.Is(err, fs.ErrNotExist) {
+	for _, pattern := range Open(files, worktree).Objects() {
+		there, err := fs.Glob(dir, pattern)
+		if err != nil {
 			w.t.Fatal(err)
+		}
+		for _, file := range there {
+			text, err := fs.ReadFile(dir, file)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			files[file] = string(text)
 		}
 	}
 	return Open(files, worktree)
@@ -141,6 +145,17 @@ func TestEdited(t *testing.T) {
 			return w
 		}, "there are staged changes"},
 		{"a commit taken back", func(w work) work { w.git("reset", "-q", "--soft", "HEAD~1"); return w }, "there are staged changes"},
+		{"a packed commit taken back", func(w work) work { w.git("gc", "-q"); w.git("reset", "-q", "--soft", "HEAD~1"); return w }, "there are staged changes"},
+		{"one of many packs taken back", func(w work) work {
+			w.git("commit-graph", "write", "--reachable", "--split=no-merge")
+			w.git("commit", "-q", "--allow-empty", "-m", "four")
+			w.write("main.go", "five\n")
+			w.git("commit", "-q", "-a", "-m", "five")
+			w.git("commit-graph", "write", "--reachable", "--split=no-merge")
+			w.git("repack", "-q", "-a", "-d")
+			w.git("reset", "-q", "--soft", "HEAD~1")
+			return w
+		}, "there are staged changes"},
 		{"a commit made again", func(w work) work { w.git("commit", "-q", "--amend", "-m", "again"); return w }, ""},
 		{"merged and rebased", func(w work) work {
 			w = w.clone()
