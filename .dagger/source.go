@@ -330,19 +330,9 @@ func pathElements(file string) []string { return strings.Split(file, "/") }
 
 // patternsOf are patterns that match these paths and no other.
 func patternsOf(paths []string) []string {
-	patterns := slices.Clone(paths)
-	for i, p := range patterns {
-		if !strings.ContainsAny(p, `*?[]\!`) {
-			continue
-		}
-		var b strings.Builder
-		for _, r := range p {
-			if strings.ContainsRune(`*?[]\!(){}+|^`, r) {
-				b.WriteByte('\\')
-			}
-			b.WriteRune(r)
-		}
-		patterns[i] = b.String()
+	patterns := make([]string, len(paths))
+	for i, p := range paths {
+		patterns[i] = gosource.Pattern(p)
 	}
 	return patterns
 }
