@@ -10,14 +10,18 @@ var hints = []struct {
 	said *regexp.Regexp
 	do   string
 }{
-	{regexp.MustCompile(`bind: permission denied`), "user 65532 may not listen there: give it a port above 1023"},
-	{regexp.MustCompile(`permission denied|read-only file system`), "user 65532 may write below /tmp and $HOME only: have it write there"},
+	{regexp.MustCompile(`listen (tcp|udp)\S* \S+: bind: permission denied`), "user 65532 may not listen there: give it a port above 1023"},
 	{
-		regexp.MustCompile(`executable file not found in \$PATH`),
+		regexp.MustCompile(`\b(open|mkdir|create|rename|unlink|remove|symlink|chmod|chown|bind)\b.*: (permission denied|read-only file system)` +
+			`|unable to open database file`),
+		"user 65532 may write below /tmp and $HOME only: have it write there",
+	},
+	{
+		regexp.MustCompile(`executable file not found in \$PATH|fork/exec \S+: no such file or directory`),
 		"an image from nothing has no other programs: put the service onto one that has, with --base before the function's name",
 	},
 	{
-		regexp.MustCompile(`no such file or directory|pattern matches no files`),
+		regexp.MustCompile(`\b(open|stat|lstat|readdir) .*: no such file or directory|pattern matches no files`),
 		"files that it reads at run time stand in the smoke.yaml beside its main package, under needs: files",
 	},
 }

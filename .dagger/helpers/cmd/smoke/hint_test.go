@@ -7,10 +7,14 @@ import (
 
 func TestHint(t *testing.T) {
 	for said, want := range map[string]string{
-		"":                                  "environment and arguments",
-		"panic: no DATABASE_URL":            "environment and arguments",
-		"open /data: is a pipe":             "environment and arguments",
-		"open x.db: permission denied\nbye": "below /tmp and $HOME",
+		"":                                      "environment and arguments",
+		"panic: no DATABASE_URL":                "environment and arguments",
+		"open /data: is a pipe":                 "environment and arguments",
+		"open x.db: permission denied\nbye":     "below /tmp and $HOME",
+		"pq: permission denied for table items": "environment and arguments",
+		"dial unix /run/mysqld.sock: connect: no such file or directory":               "environment and arguments",
+		"listen unix /run/x.sock: bind: permission denied":                             "below /tmp",
+		"fork/exec /usr/bin/git: no such file or directory":                            "--base",
 		"mkdir /var/lib/app: read-only file system":                                    "below /tmp and $HOME",
 		"listen tcp :80: bind: permission denied":                                      "above 1023",
 		`exec: "git": executable file not found in $PATH`:                              "--base",
