@@ -102,7 +102,9 @@ func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
 		}},
 		{"deploy 2 under load", func() error { return deploy(1) }},
 		{"delete a pod under load", func() error {
-			pods, err := to.kubectl(ctx, "get", "pods", "--namespace="+to.Namespace, "--output=name")
+			// Not one of version 1, which may be ending still.
+			pods, err := to.kubectl(ctx, "get", "pods", "--namespace="+to.Namespace, "--output=go-template="+
+				`{{range .items}}{{if not .metadata.deletionTimestamp}}pod/{{.metadata.name}}{{"\n"}}{{end}}{{end}}`)
 			if err != nil {
 				return err
 			}
