@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"slipway/helpers/internal/object"
+	"slipway/helpers/internal/sanitize"
 )
 
 // The ways out of what a kubeconfig has that cannot work in a container.
@@ -66,10 +67,18 @@ type userEntry struct {
 	CertificateFile string `json:"client-certificate"`
 	KeyFile         string `json:"client-key"`
 	TokenFile       string
+	Token           string
+	Username        string
 	Certificate     string `json:"client-certificate-data"`
 	Exec            *execEntry
 	AuthProvider    *authProvider `json:"auth-provider"`
 }
+
+// What kubectl config view prints in place of a secret.
+const (
+	redactedToken = "REDACTED"
+	redactedData  = "DATA+OMITTED"
+)
 
 // surroundings are what the choice depends on beside the kubeconfig.
 type surroundings struct {
@@ -139,7 +148,7 @@ func readExactly(text []byte, config *kubeconfig) error {
 var fields = []string{
 	"contexts", "clusters", "users", "name", "context", "cluster", "user", "namespace", "server", "certificate-authority",
 	"certificate-authority-data", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "extensions", "extension",
-	"client-certificate", "client-key", "tokenFile", "client-certificate-data", "exec", "command", "auth-provider",
+	"client-certificate", "client-key", "tokenFile", "token", "username", "client-certificate-data", "exec", "command", "auth-provider",
 }
 
 func dropLookalikes(node any) {
@@ -161,6 +170,9 @@ func dropLookalikes(node any) {
 // choose finds the target's context in a kubeconfig, and refuses, all at once, what
 // cannot work from inside a container.
 func choose(text []byte, t Target, s surroundings) (way, error) {
+	if err := mistaken(text); err != nil {
+		return way{}, err
+	}
 	var config kubeconfig
 	if err := readExactly(text, &config); err != nil {
 		return way{}, fmt.Errorf("the kubeconfig cannot be read: %w", err)
@@ -168,7 +180,7 @@ func choose(text []byte, t Target, s surroundings) (way, error) {
 	names := make([]string, len(config.Contexts))
 	index := -1
 	for i, c := range config.Contexts {
-		names[i] = c.Name
+		names[i] = sanitize.Line(c.Name)
 		if c.Name == t.Context || t.Context == "" && len(config.Contexts) == 1 {
 			index = i
 		}
@@ -199,10 +211,8 @@ func choose(text []byte, t Target, s surroundings) (way, error) {
 			cluster = c.Cluster
 		}
 	}
-	for _, u := range config.Users {
-		if u.Name == chosen.Context.User && !s.hasLogin {
-			wrong = append(wrong, u.User.problems(cluster, s)...)
-		}
+	if !s.hasLogin {
+		wrong = append(wrong, config.loginProblems(w, cluster, s)...)
 	}
 	found := false
 	for _, c := range config.Clusters {
@@ -221,14 +231,52 @@ func choose(text []byte, t Target, s surroundings) (way, error) {
 	return w, errors.Join(wrong...)
 }
 
+// loginProblems are why the context's user cannot log in from inside a container.
+func (k kubeconfig) loginProblems(w way, cluster clusterEntry, s surroundings) []error {
+	const advice = "give --credential a token or what a credential plugin prints, or another kubeconfig"
+	for _, u := range k.Users {
+		if u.Name != w.user {
+			continue
+		}
+		// Without TLS there may be nothing to log in to, as at kubectl proxy.
+		if u.User.isEmpty() && !strings.HasPrefix(strings.ToLower(cluster.Server), "http:") {
+			return []error{fmt.Errorf("the kubeconfig's user %s has no credentials: "+advice, sanitize.Line(u.Name))}
+		}
+		return u.User.problems(cluster, s)
+	}
+	if w.user != "" {
+		return []error{fmt.Errorf("the kubeconfig's context %s names the user %q, who is not in it: "+advice, sanitize.Line(w.context), w.user)}
+	}
+	if strings.HasPrefix(strings.ToLower(cluster.Server), "http:") {
+		return nil
+	}
+	return []error{fmt.Errorf("the kubeconfig's context %s names no user: "+advice, sanitize.Line(w.context))}
+}
+
+// isEmpty says whether kubectl would have to ask for a password.
+func (u userEntry) isEmpty() bool {
+	return u.Token == "" && u.TokenFile == "" && u.Username == "" && u.Certificate == "" && u.CertificateFile == "" &&
+		u.Exec == nil && u.AuthProvider == nil
+}
+
 // problems are why the user cannot log in from inside a container.
 func (u userEntry) problems(cluster clusterEntry, s surroundings) []error {
 	var wrong []error
 	wrong = append(wrong, inFile("the client certificate", u.CertificateFile)...)
 	wrong = append(wrong, inFile("the client key", u.KeyFile)...)
-	wrong = append(wrong, inFile("the token", u.TokenFile)...)
-	if u.Exec != nil && !s.hasProgram(u.Exec.Command) {
+	if u.TokenFile != "" { // kubectl config view --flatten leaves it where it is.
+		wrong = append(wrong, fmt.Errorf("the kubeconfig keeps the token in a file (%s), which is not in the container: give --credential file:%[1]s",
+			sanitize.Line(u.TokenFile)))
+	}
+	if u.Exec != nil && !s.hasPlugin(*u.Exec) {
 		wrong = append(wrong, errors.New(u.Exec.answer(cluster)))
+	}
+	if u.Token == redactedToken || u.Certificate == redactedData || cluster.CAData == redactedData {
+		return append(wrong, errors.New(adviseRaw))
+	}
+	if end, known := tokenEnd(u.Token); known && u.TokenFile == "" && !s.now.Before(end) {
+		wrong = append(wrong, fmt.Errorf("the kubeconfig's token expired on %s: get a new kubeconfig, or give --credential a new token",
+			end.UTC().Format(time.RFC1123)))
 	}
 	if u.AuthProvider != nil && u.Exec == nil {
 		if text := u.AuthProvider.answer(s.now); text != "" {
@@ -253,7 +301,8 @@ func (w *way) lead(c clusterEntry, apiServer string, s surroundings) []error {
 	wrong := inFile("the certificate authority", c.CAFile)
 	server, err := url.Parse(c.Server)
 	if err != nil || server.Host == "" || server.Scheme != "https" && server.Scheme != "http" {
-		return append(wrong, fmt.Errorf("the kubeconfig's server %q is not a URL of http or https", withoutLogin(c.Server)))
+		return append(wrong, fmt.Errorf("the kubeconfig's server %q is not a URL of http or https: write it as https://HOST:PORT",
+			withoutLogin(c.Server)))
 	}
 	port := server.Port()
 	if port == "" {

@@ -32,17 +32,52 @@ func certificate(t *testing.T, until time.Time) string {
 	return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
-// config is a kubeconfig with one context, with the given fields of cluster and user.
+// config is a kubeconfig with one context, with the given fields of cluster and user,
+// who has a token unless told otherwise.
 func config(cluster, user string) string {
+	if user == "" {
+		user = "token: x"
+	}
 	return fmt.Sprintf(`{contexts: [{name: main, context: {cluster: c, user: u, namespace: shop}}],
 clusters: [{name: other, cluster: {server: "https://127.0.0.1", certificate-authority: /x}}, {name: c, cluster: {%s}}],
 users: [{name: other, user: {tokenFile: /x}}, {name: u, user: {%s}}]}`, cluster, user)
 }
 
+// What people give in place of a kubeconfig.
+func TestMistaken(t *testing.T) {
+	encoded := base64.StdEncoding.EncodeToString([]byte(config(`server: "https://hunter2"`, "")))
+	for name, test := range map[string]struct{ text, want string }{
+		"nothing":              {"\n", "the kubeconfig is empty: give --kubeconfig file:"},
+		"a path":               {"/home/hunter2/.kube/config\n", "is the path of a file, as the variable KUBECONFIG holds it: give --kubeconfig file:$KUBECONFIG"},
+		"a path of Windows":    {`C:\Users\hunter2\.kube\config`, "is the path of a file"},
+		"several":              {"/hunter2/a:/hunter2/b", "where it names several " + adviseView},
+		"base64":               {encoded, "is in base64: decode it"},
+		"base64 in lines":      {encoded[:76] + "\n" + encoded[76:] + "\n", "is in base64: decode it"},
+		"a token":              {webToken(today), "is a token, which goes to --credential"},
+		"OpenShift's token":    {"sha256~hunter2", "is a token, which goes to --credential"},
+		"a plugin's output":    {`{"kind": "ExecCredential", "status": {"token": "hunter2"}}`, "which goes to --credential"},
+		"a certificate":        {"-----BEGIN CERTIFICATE-----\nhunter2\n", "is a certificate or a key"},
+		"an error":             {"hunter2 not found", "is plain text"},
+		"a page":               {"<html><body>hunter2</body></html>", "is plain text"},
+		"a list":               {"- hunter2", "is a list or a number"},
+		"another object":       {"kind: Secret\nstringData: {a: hunter2}", "names no context"},
+		"one that is not YAML": {"error: hunter2: no", "cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := choose([]byte(test.text), Target{}, surroundings{now: today})
+			contains(t, err, test.want)
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%v shows what may be a secret", err)
+			}
+		})
+	}
+}
+
 func TestChoose(t *testing.T) {
 	const server = `server: "https://k8s.example.com:6443"`
 	two := `{contexts: [{name: a, context: {cluster: c, user: u}}, {name: b, context: {cluster: c, user: v}}],
-clusters: [{name: c, cluster: {` + server + `}}]}`
+clusters: [{name: c, cluster: {` + server + `}}], users: [{name: v, user: {username: ann}}]}`
+	lonely := `{contexts: [{name: a, context: {cluster: c%s}}], clusters: [{name: c, cluster: {server: "%s://k8s.example.com"}}]}`
 	for name, test := range map[string]struct {
 		text    string
 		target  Target
@@ -50,14 +85,15 @@ clusters: [{name: c, cluster: {` + server + `}}]}`
 		flags   string   // of kubectl proxy
 		wants   []string // of the error
 	}{
-		"plain":      {config(server, "token: x"), Target{}, false, "proxy --context=main", nil},
-		"named":      {config(server, ""), Target{Context: "main"}, false, "proxy --context=main", nil},
-		"one of two": {two, Target{Context: "b"}, false, "proxy --context=b", nil},
+		"plain":                               {config(server, "token: x"), Target{}, false, "proxy --context=main", nil},
+		"named":                               {config(server, ""), Target{Context: "main"}, false, "proxy --context=main", nil},
+		"one of two":                          {two, Target{Context: "b"}, false, "proxy --context=b", nil},
+		"one of two, whose user is not there": {two, Target{Context: "a"}, false, "", []string{`names the user "u", who is not in it`}},
 		"several": {two, Target{}, false,
 			"", []string{"several contexts, and a guess may hit the wrong cluster: choose with --context among: a, b"}},
-		"other":   {two, Target{Context: "z"}, false, "", []string{`no context "z": choose with --context among: a, b`}},
-		"empty":   {"{}", Target{}, false, "", []string{"names no context"}},
-		"no YAML": {"{", Target{}, false, "", []string{"cannot be read"}},
+		"other":     {two, Target{Context: "z"}, false, "", []string{`no context "z": choose with --context among: a, b`}},
+		"no fields": {"{}", Target{}, false, "", []string{"names no context"}},
+		"no YAML":   {"{", Target{}, false, "", []string{"cannot be read"}},
 		"no such cluster": {`{contexts: [{name: a, context: {cluster: gone}}]}`, Target{}, false,
 			"", []string{`names the cluster "gone", which is not in it`}},
 		"no URL": {config(`server: "k8s.example.com"`, ""), Target{}, false,
@@ -95,6 +131,25 @@ clusters: [{name: c, cluster: {` + server + `}}]}`
 			"",
 			[]string{"the client certificate in a file (/crt)", "the client key in a file (/key)", "the token in a file (/tok)",
 				"the certificate authority in a file (/ca)", "kubectl config view --raw --flatten"}},
+		"a token's file": {config(server, "tokenFile: /tok"), Target{}, false, "", []string{"not in the container: give --credential file:/tok"}},
+		"nobody":         {fmt.Sprintf(lonely, "", "https"), Target{}, false, "", []string{"context a names no user: give --credential"}},
+		"a user who is not there": {fmt.Sprintf(lonely, ", user: u", "https"), Target{}, false,
+			"", []string{`context a names the user "u", who is not in it: give --credential`}},
+		"nothing to log in with":       {config(server, "as: ann"), Target{}, false, "", []string{"user u has no credentials: give --credential"}},
+		"nothing to log in to":         {config(`server: "http://127.0.0.1:8001"`, "as: ann"), Target{}, true, "proxy --context=main", nil},
+		"nobody, nothing to log in to": {fmt.Sprintf(lonely, "", "http"), Target{Insecure: true}, false, "proxy --context=a", nil},
+		"acts as another":              {config(server, "token: x, as: ann"), Target{}, false, "proxy --context=main", nil},
+		"a token that has expired": {config(server, "token: "+webToken(today)), Target{}, false,
+			"", []string{"token expired on Wed, 25 Nov 2026 12:00:00 UTC: get a new kubeconfig, or give --credential"}},
+		"a token that has not": {config(server, "token: "+webToken(today.Add(time.Second))), Target{}, false, "proxy --context=main", nil},
+		"printed without its token": {config(server, "token: REDACTED"), Target{}, false,
+			"", []string{"printed without its secrets, as kubectl config view does: print it with --raw"}},
+		"printed without its certificate": {config(server, "client-certificate-data: DATA+OMITTED"), Target{}, false, "", []string{"--raw"}},
+		"printed without its authority": {config(server+", certificate-authority-data: DATA+OMITTED", ""), Target{}, false,
+			"", []string{"--raw"}},
+		"IPv6": {config(`server: "https://[2001:db8::1]:6443"`, ""), Target{}, false, "proxy --context=main", nil},
+		"IPv6, other way": {config(`server: "https://[2001:db8::1]"`, ""), Target{APIServer: "api:443"}, false,
+			"proxy --context=main --server=https://api:443 --tls-server-name=2001:db8::1", nil},
 		"exec that is there": {config(server, "exec: {command: present}"), Target{}, false, "proxy --context=main", nil},
 		"exec that is not": {config(server, "exec: {command: /usr/bin/aws}"), Target{}, false,
 			"", []string{"the program aws, which is not", `--credential cmd:"/usr/bin/aws"`}},

@@ -20,7 +20,17 @@ type execEntry struct {
 	Args               []string
 	Env                []struct{ Name string }
 	InstallHint        string
+	InteractiveMode    string
 	ProvideClusterInfo bool
+}
+
+// hasPlugin says whether the program is in the container. kubectl, which is, has it from
+// another program where it stands for one: kubectl oidc-login is kubectl-oidc_login.
+func (s surroundings) hasPlugin(e execEntry) bool {
+	if path.Base(e.Command) == "kubectl" && len(e.Args) > 0 {
+		return s.hasProgram("kubectl-" + strings.ReplaceAll(e.Args[0], "-", "_"))
+	}
+	return s.hasProgram(e.Command)
 }
 
 // authProvider is what kubeconfigs had before credential plugins.
@@ -57,9 +67,19 @@ func (c clusterEntry) info() clusterInfo {
 // answer is the argument that has the plugin run on the user's machine, and what else
 // the plugin needs there.
 func (e execEntry) answer(cluster clusterEntry) string {
+	if e.Command == "" {
+		return "the kubeconfig has an exec without a command: get a new kubeconfig, or give a token with --credential"
+	}
 	program := path.Base(e.Command)
+	if program == "kubectl" && len(e.Args) > 0 {
+		program += " " + e.Args[0]
+	}
+	argument, secrets := e.argument(cluster)
 	text := fmt.Sprintf("the kubeconfig gets its credentials from the program %s, which is not in the container: "+
-		"have it run on your machine with --credential %s", sanitize.Line(program), e.argument(cluster))
+		"have it run on your machine with --credential %s", sanitize.Line(program), argument)
+	if len(secrets) > 0 {
+		text += ", with the secret that the kubeconfig has there exported before as " + strings.Join(secrets, ", ")
+	}
 	if len(e.Env) > 0 {
 		names := make([]string, len(e.Env))
 		for i, v := range e.Env {
@@ -70,14 +90,21 @@ func (e execEntry) answer(cluster clusterEntry) string {
 	if strings.Contains(e.Command, "/") && !path.IsAbs(e.Command) {
 		text += ", called from the directory of the kubeconfig"
 	}
+	if e.InteractiveMode == "Always" {
+		text += " (it may ask for something, and nobody can answer there: run kubectl get namespaces before)"
+	}
 	if hint := strings.TrimSpace(e.InstallHint); hint != "" {
 		text += fmt.Sprintf(" (if %s is not installed: %s)", sanitize.Line(program), sanitize.Line(strings.Join(strings.Fields(hint), " ")))
 	}
 	return text
 }
 
-// argument is the value of --credential as it is typed at a shell's prompt.
-func (e execEntry) argument(cluster clusterEntry) string {
+// secretFlag is a flag of a plugin whose value is nobody's business.
+var secretFlag = regexp.MustCompile(`(?i)^--?([a-z0-9_-]*(?:secret|password|passwd|passphrase|token|api[_-]?key|access[_-]?key|private[_-]?key))(=.*)?$`)
+
+// argument is the value of --credential as it is typed at a shell's prompt. What is secret
+// in it stands in variables, whose names it returns too.
+func (e execEntry) argument(cluster clusterEntry) (typed string, secrets []string) {
 	var words []string
 	if e.ProvideClusterInfo {
 		info, err := json.Marshal(map[string]any{
@@ -89,14 +116,37 @@ func (e execEntry) argument(cluster clusterEntry) string {
 		}
 	}
 	words = append(words, shellWord(e.Command))
+	secret := "" // variable with the next word, if that is one
 	for _, arg := range e.Args {
-		words = append(words, shellWord(arg))
+		flag := secretFlag.FindStringSubmatch(arg)
+		switch {
+		case secret != "" && !strings.HasPrefix(arg, "-"):
+			words = append(words, `"$`+secret+`"`)
+			secrets = append(secrets, secret)
+			secret = ""
+			continue
+		case flag != nil && flag[2] != "":
+			name, _, _ := strings.Cut(arg, "=")
+			secrets = append(secrets, variableOf(flag[1]))
+			words = append(words, shellWord(name)+`="$`+variableOf(flag[1])+`"`)
+		default:
+			words = append(words, shellWord(arg))
+		}
+		secret = ""
+		if flag != nil && flag[2] == "" {
+			secret = variableOf(flag[1])
+		}
 	}
 	command := strings.Join(words, " ")
 	if strings.ContainsAny(command, "\"$`\\!") {
-		return shellWord("cmd:" + command)
+		return shellWord("cmd:" + command), secrets
 	}
-	return `cmd:"` + command + `"`
+	return `cmd:"` + command + `"`, secrets
+}
+
+// variableOf is a name for the value of a flag.
+func variableOf(flag string) string {
+	return strings.ToUpper(strings.ReplaceAll(strings.TrimLeft(flag, "-"), "-", "_"))
 }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
@@ -124,8 +174,8 @@ func (p authProvider) answer(now time.Time) string {
 		if server == "" {
 			server = azureServer
 		}
-		return "the kubeconfig has the auth-provider azure, which kubectl no longer knows: give --credential " +
-			execEntry{Command: "kubelogin", Args: []string{"get-token", "--login", "azurecli", "--server-id", server}}.argument(clusterEntry{})
+		login, _ := execEntry{Command: "kubelogin", Args: []string{"get-token", "--login", "azurecli", "--server-id", server}}.argument(clusterEntry{})
+		return "the kubeconfig has the auth-provider azure, which kubectl no longer knows: give --credential " + login
 	case "oidc":
 		// kubectl still knows this one, but cannot keep what it renews in a secret.
 		end, known := tokenEnd(p.Config["id-token"])

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,17 @@ func TestExecAnswer(t *testing.T) {
 			`'cmd:KUBERNETES_EXEC_INFO='\''{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"cluster":` +
 				`{"server":"https://k8s.example.com","tls-server-name":"k","certificate-authority-data":"QQ==",` +
 				`"config":{"audience":"a"}},"interactive":false}}'\'' login'`},
+		"a plugin of kubectl": {"", "{command: kubectl, args: [oidc-login, get-token, --oidc-issuer-url=https://id.example.com]}",
+			`program kubectl oidc-login, which is not in the container: have it run on your machine with ` +
+				`--credential cmd:"kubectl oidc-login get-token --oidc-issuer-url=https://id.example.com"`},
+		"a secret": {"", "{command: kubelogin, args: [get-token, --client-secret, let-me-in, --server-id, a]}",
+			`--credential 'cmd:kubelogin get-token --client-secret "$CLIENT_SECRET" --server-id a', ` +
+				`with the secret that the kubeconfig has there exported before as CLIENT_SECRET`},
+		"a secret behind =": {"", "{command: kubectl, args: [oidc-login, --oidc-client-secret=let-me-in, --token-cache-dir=/x]}",
+			`'cmd:kubectl oidc-login --oidc-client-secret="$OIDC_CLIENT_SECRET" --token-cache-dir=/x'`},
+		"a flag like one":    {"", "{command: login, args: [--get-token, --cluster, a, --password]}", `cmd:"login --get-token --cluster a --password"`},
+		"asks":               {"", "{command: login, interactiveMode: Always}", `cmd:"login" (it may ask for something, and nobody can answer there`},
+		"no command":         {"", "{args: [a]}", "has an exec without a command: get a new kubeconfig"},
 		"an escape sequence": {"", `{command: "evil\e[31m"}`, `program evil\x1b[31m`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +47,7 @@ func TestExecAnswer(t *testing.T) {
 				cluster += ", " + test.cluster
 			}
 			_, err := choose([]byte(config(cluster, "exec: "+test.stanza)), Target{}, surroundings{
-				inContainer: true, hasProgram: func(string) bool { return false }, now: today,
+				inContainer: true, hasProgram: func(name string) bool { return name == "kubectl" }, now: today,
 			})
 			contains(t, err, test.want)
 			if strings.Contains(err.Error(), "let-me-in") {
@@ -53,7 +65,14 @@ func TestArgumentThroughShells(t *testing.T) {
 		Args: []string{`%s\n`, "plain", "two words",
 			`"double"`, "it's", "$HOME", "`id`", `back\slash`, "!!", "*", "", "~", "a;b|c&d", "#x", "--é=1"},
 	}
-	typed, err := exec.Command("sh", "-c", "printf %s "+e.argument(clusterEntry{Server: "https://it's"})).Output()
+	e.Args = append(e.Args, "--a-secret=it's", "--password", "p w")
+	argument, secrets := e.argument(clusterEntry{Server: "https://it's"})
+	if !slices.Equal(secrets, []string{"A_SECRET", "PASSWORD"}) {
+		t.Error(secrets)
+	}
+	t.Setenv("A_SECRET", "it's")
+	t.Setenv("PASSWORD", "p w")
+	typed, err := exec.Command("sh", "-c", "printf %s "+argument).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
