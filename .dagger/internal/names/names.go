@@ -17,7 +17,9 @@ const (
 
 var (
 	label        = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	majorVersion = regexp.MustCompile(`/v\d+$`)
+	major        = regexp.MustCompile(`/v\d+$`)
+	majorOfGopkg = regexp.MustCompile(`\.v\d+(-unstable)?$`)
+	notInLabels  = regexp.MustCompile(`[^a-z0-9]+`)
 )
 
 // CheckOverlay refuses what is no directory inside the manifests directory.
@@ -52,7 +54,15 @@ func CheckRelease(release string) error {
 }
 
 // Release is what the release of a Go module is called unless it is said: the last element
-// of its path that is no version.
+// of its path that is no version, with dashes for what no release is called by.
 func Release(module string) string {
-	return strings.ToLower(path.Base(majorVersion.ReplaceAllString(module, "")))
+	name := strings.ToLower(path.Base(withoutMajor(module)))
+	return strings.Trim(notInLabels.ReplaceAllString(name, "-"), "-")
+}
+
+func withoutMajor(module string) string {
+	if strings.HasPrefix(module, "gopkg.in/") {
+		return majorOfGopkg.ReplaceAllString(module, "")
+	}
+	return major.ReplaceAllString(module, "")
 }

@@ -40,9 +40,17 @@ func TestRelease(t *testing.T) {
 	for module, want := range map[string]string{
 		"example.com/hello":       "hello",
 		"example.com/Hello/v2":    "hello",
-		"example.com/v2":          "example.com", // which is then refused
+		"example.com/v2":          "example-com",
 		"hello":                   "hello",
 		"example.com/acme/api/v3": "api",
+		"example.com/My_Service":  "my-service",
+		"My.Company_Thing":        "my-company-thing",
+		"example.com/__a--b..c~":  "a-b-c",
+		"example.com/node.js":     "node-js",
+		"gopkg.in/acme/shop.v3":   "shop",
+		"example.com/shop.v3":     "shop-v3",
+		"example.com/acme/v2/v3":  "v2",
+		"example.com/_":           "", // which is then refused
 	} {
 		if got := Release(module); got != want {
 			t.Errorf("%s: %s", module, got)
