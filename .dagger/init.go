@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"dagger/slipway/internal/dagger"
 	"dagger/slipway/internal/scaffold"
@@ -73,7 +74,7 @@ func (s *Slipway) Init(
 		return nil, err
 	}
 
-	found, err := s.survey(ctx, port)
+	found, err := s.survey(ctx, port, n.StartLimit())
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +105,7 @@ type surveyed struct {
 }
 
 // survey runs the service and asks it for the paths that services have by custom.
-func (s *Slipway) survey(ctx context.Context, port int) (surveyed, error) {
+func (s *Slipway) survey(ctx context.Context, port int, limit time.Duration) (surveyed, error) {
 	var found surveyed
 	ctr, err := s.running(ctx, "init")
 	if err != nil {
@@ -118,7 +119,7 @@ func (s *Slipway) survey(ctx context.Context, port int) (surveyed, error) {
 		WithFile("/smoke", s.helper("smoke")).
 		WithServiceBinding("service", service).
 		WithExec(append([]string{
-			"/smoke", "survey", fmt.Sprintf("http://service:%d", port), fmt.Sprintf("http://service:%d", smokePort),
+			"/smoke", "survey", fmt.Sprintf("http://service:%d", port), fmt.Sprintf("http://service:%d", smokePort), limit.String(),
 		}, scaffold.Paths()...)).
 		Stdout(ctx)
 	if err != nil {

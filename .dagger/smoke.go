@@ -32,7 +32,7 @@ const smokePort = 61234
 //
 // +check
 func (s *Slipway) Smoke(ctx context.Context) (string, error) {
-	_, questions, err := s.smokeYAML(ctx)
+	n, questions, err := s.smokeYAML(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -56,6 +56,7 @@ func (s *Slipway) Smoke(ctx context.Context) (string, error) {
 			"/smoke", "ask",
 			fmt.Sprintf("http://service:%d", port),
 			fmt.Sprintf("http://service:%d", smokePort),
+			n.StartLimit().String(),
 			"/questions.json",
 		}).
 		Stdout(ctx)

@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -28,6 +29,7 @@ type Needs struct {
 	Env      map[string]string  `json:"env"`      // environment variables of the service and of its unit tests
 	Args     []string           `json:"args"`     // of the program
 	Port     int                `json:"port"`     // TCP, on which the program then listens; 0: not said
+	Start    string             `json:"start"`    // how long that may take, "": as long as startLimit
 	Secrets  []string           `json:"secrets"`  // names of environment variables with secret values
 	Before   [][]string         `json:"before"`   // arguments with which the program runs to its end first
 	Services map[string]Service `json:"services"` // by the name under which they are reached
@@ -42,6 +44,12 @@ type Service struct {
 	Port  int               `json:"port"`  // TCP, 1 to 65535
 	Ready []string          `json:"ready"` // command in the image that succeeds once it is; default: the port is open
 }
+
+// How long a program may take until it listens.
+const (
+	startLimit   = time.Minute
+	longestStart = 30 * time.Minute
+)
 
 var (
 	variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -97,6 +105,9 @@ func (n *Needs) check() error {
 	if n.Port < 0 || n.Port > 65535 {
 		return fmt.Errorf("port %d is not a TCP port: give one from 1 to 65535", n.Port)
 	}
+	if d, err := time.ParseDuration(n.Start); n.Start != "" && (err != nil || d < time.Second || d > longestStart) {
+		return fmt.Errorf("start: %q is not how long the program may take until it listens: give 1s to 30m, such as 3m", n.Start)
+	}
 	for i, args := range n.Before {
 		if len(args) == 0 {
 			return fmt.Errorf("before: run %d has no arguments: without any, the program would serve", i+1)
@@ -121,6 +132,15 @@ func (n *Needs) check() error {
 		n.Files[i] = clean
 	}
 	return nil
+}
+
+// StartLimit is how long the program may take until it listens.
+func (n Needs) StartLimit() time.Duration {
+	d, err := time.ParseDuration(n.Start) // which check has done
+	if err != nil {
+		return startLimit
+	}
+	return d
 }
 
 func (s Service) check(name string) error {

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParse(t *testing.T) {
@@ -13,6 +14,7 @@ needs:
   env: {DATABASE_URL: "postgres://app:app@db:5432/app", EMPTY: ""}
   args: [serve]
   port: 9000
+  start: 90s
   secrets: [API_KEY]
   before: [[migrate, up]]
   services:
@@ -27,6 +29,7 @@ requests: [{path: /, status: 200, json: {/id: 1234567890123456789}}]
 		Env:      map[string]string{"DATABASE_URL": "postgres://app:app@db:5432/app", "EMPTY": ""},
 		Args:     []string{"serve"},
 		Port:     9000,
+		Start:    "90s",
 		Secrets:  []string{"API_KEY"},
 		Before:   [][]string{{"migrate", "up"}},
 		Services: map[string]Service{"db": {Image: "postgres:18", Env: map[string]string{"POSTGRES_PASSWORD": "app"}, Port: 5432, Ready: []string{"pg_isready"}}},
@@ -34,6 +37,9 @@ requests: [{path: /, status: 200, json: {/id: 1234567890123456789}}]
 	}
 	if !reflect.DeepEqual(n, want) {
 		t.Errorf("got %+v", n)
+	}
+	if n.StartLimit() != 90*time.Second || (Needs{}).StartLimit() != time.Minute {
+		t.Error(n.StartLimit(), Needs{}.StartLimit())
 	}
 	if got := string(questions); got != `{"requests":[{"json":{"/id":1234567890123456789},"path":"/","status":200}]}` {
 		t.Errorf("questions: %s", got)
@@ -55,6 +61,9 @@ func TestParseRefuses(t *testing.T) {
 		"needs: {env: {A: 1}}":       `env: a number stands where text is wanted: put it in quotes, as in PORT: "8080"`,
 		"requests: [{path: /, send: {json: {x: 1, y: 2}}}]":             "requests: send: json: YAML takes a name for true: put y, n, yes, no, on and off in quotes",
 		"needs: {env: {NO: a}}":                                         "YAML takes a name for false",
+		"needs: {start: soon}":                                          `start: "soon" is not how long the program may take until it listens: give 1s to 30m, such as 3m`,
+		"needs: {start: 31m}":                                           `start: "31m" is not`,
+		"needs: {start: 90}":                                            `start: a number stands where text is wanted`,
 		"needs: {args: [--debug, yes]}":                                 `args: a bool stands where text is wanted: put it in quotes`,
 		`needs: {env: {"A=B": c}}`:                                      `env: "A=B" is not the name`,
 		`needs: {env: {"": c}}`:                                         `env: "" is not the name`,

@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +22,6 @@ import (
 )
 
 const (
-	startLimit = 60 * time.Second // for the service to accept its first connection
 	replyLimit = 10 * time.Second // for one answer
 	exitLimit  = 60 * time.Second // from SIGTERM to the end of the process
 
@@ -37,7 +35,7 @@ const nameProtocol = "say which in smoke.yaml, with protocol: https, h2c, grpc o
 
 // ask puts the questions to the service, writes one line for each to w and
 // returns every wrong answer, the service's last log lines before them.
-func ask(w io.Writer, service, control, file string) error {
+func ask(w io.Writer, of subject, file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -46,7 +44,8 @@ func ask(w io.Writer, service, control, file string) error {
 	if err != nil {
 		return err
 	}
-	if err := started(service, control); err != nil {
+	service, control := of.service, of.control
+	if err := of.started(); err != nil {
 		return failure(control, []string{err.Error()})
 	}
 
@@ -101,41 +100,6 @@ func answersOf(service string, q questions.Questions) ([]questions.Answer, error
 		}
 	}
 	return answers, nil
-}
-
-// started waits until the service accepts a connection.
-func started(service, control string) error {
-	u, err := url.Parse(service)
-	if err != nil {
-		return err
-	}
-	port, err := strconv.ParseUint(u.Port(), 10, 16)
-	if err != nil {
-		return err
-	}
-	var since time.Time // it is wrong in this way
-	var last misplaced
-	for deadline := time.Now().Add(startLimit); ; time.Sleep(50 * time.Millisecond) {
-		conn, err := net.DialTimeout("tcp", u.Host, time.Second)
-		if err == nil {
-			return conn.Close()
-		}
-		s, err := look(http.MethodGet, control)
-		if err == nil && s.Exit != "" {
-			return fmt.Errorf("the service ended before it listened on port %d: %s; %s", port, s.Exit, hint(s.Log))
-		}
-		s.Listens = s.others(control)
-		wrong := s.elsewhere(uint16(port))
-		if wrong != last {
-			last, since = wrong, time.Now()
-		}
-		if wrong.text != "" && time.Since(since) > wrong.limit {
-			return errors.New(wrong.text)
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the service still runs, but did not listen on port %d within %.0f s, nor on any other", port, startLimit.Seconds())
-		}
-	}
 }
 
 // others are where the service listens: not this program itself, on its control address.

@@ -89,6 +89,9 @@ const (
 	privateLimit = 20 * time.Second // once it listens only where its own container reaches it
 )
 
+// leastChosen is the first of the ports that Linux chooses for a program that asks for any.
+const leastChosen = 32768
+
 const onlyHere = "the service listens on %s only, where no other container reaches it: have it listen on :%d"
 
 // misplaced is what is wrong with a service that listens, but not where it is asked.
@@ -127,6 +130,11 @@ func (s state) elsewhere(port uint16) misplaced {
 		}
 	case loopback != "":
 		return misplaced{fmt.Sprintf(onlyHere, loopback, port), otherLimit}
+	case len(others) == 1 && others[0] >= leastChosen:
+		return misplaced{
+			fmt.Sprintf("the service listens on port %d, not on %d, and the system may have chosen it, as where the variable with the port is not "+
+				"set: set it in smoke.yaml beside its main package, as needs: {env: {PORT: \"%d\"}}; or give --port %[1]d", others[0], port, port), otherLimit,
+		}
 	case len(others) == 1:
 		return misplaced{fmt.Sprintf("the service listens on port %d, not on %d: give --port %[1]d", others[0], port), otherLimit}
 	case len(others) > 1:

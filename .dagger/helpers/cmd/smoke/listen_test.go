@@ -79,6 +79,11 @@ func TestElsewhere(t *testing.T) {
 	}{
 		"nowhere":      {},
 		"another port": {listens: []string{"[::]:9090"}, want: "the service listens on port 9090, not on 8080: give --port 9090", limit: otherLimit},
+		"one that the system chose": {
+			listens: []string{"[::]:34979"},
+			want: "the service listens on port 34979, not on 8080, and the system may have chosen it, as where the variable with the port is not " +
+				"set: set it in smoke.yaml beside its main package, as needs: {env: {PORT: \"8080\"}}; or give --port 34979", limit: otherLimit,
+		},
 		"several others": {
 			listens: []string{"[::]:9091", "0.0.0.0:443", "[::]:443", "0.0.0.0:80"},
 			want:    "the service listens on ports 80, 443, 9091, not on 8080: give --port with the one that is to be asked", limit: otherLimit,

@@ -3,14 +3,15 @@
 // questions from a second container and judges the answers.
 //
 //	smoke run CONTROL-ADDRESS COMMAND [ARG…]
-//	smoke ask SERVICE-URL CONTROL-URL QUESTIONS-FILE
-//	smoke survey SERVICE-URL CONTROL-URL PATH…
+//	smoke ask SERVICE-URL CONTROL-URL START-LIMIT QUESTIONS-FILE
+//	smoke survey SERVICE-URL CONTROL-URL START-LIMIT PATH…
 package main
 
 import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"slipway/helpers/internal/sanitize"
 )
@@ -31,12 +32,18 @@ func main() {
 	switch {
 	case len(os.Args) >= 4 && os.Args[1] == "run":
 		err = run(out, problems, os.Args[2], os.Args[3:])
-	case len(os.Args) == 5 && os.Args[1] == "ask":
-		err = ask(out, os.Args[2], os.Args[3], os.Args[4])
-	case len(os.Args) >= 4 && os.Args[1] == "survey":
-		err = survey(os.Stdout, os.Args[2], os.Args[3], os.Args[4:]) // JSON, which is not for a terminal
+	case len(os.Args) == 6 && os.Args[1] == "ask":
+		var limit time.Duration
+		if limit, err = time.ParseDuration(os.Args[4]); err == nil {
+			err = ask(out, subject{os.Args[2], os.Args[3], limit, problems}, os.Args[5])
+		}
+	case len(os.Args) >= 5 && os.Args[1] == "survey":
+		var limit time.Duration
+		if limit, err = time.ParseDuration(os.Args[4]); err == nil {
+			err = survey(os.Stdout, subject{os.Args[2], os.Args[3], limit, problems}, os.Args[5:]) // JSON, which is not for a terminal
+		}
 	default:
-		err = fmt.Errorf("usage: smoke run ADDRESS COMMAND… | smoke ask SERVICE CONTROL QUESTIONS | smoke survey SERVICE CONTROL PATH…")
+		err = fmt.Errorf("usage: smoke run ADDRESS COMMAND… | smoke ask SERVICE CONTROL LIMIT QUESTIONS | smoke survey SERVICE CONTROL LIMIT PATH…")
 	}
 	_ = out.Flush()
 	if err != nil {

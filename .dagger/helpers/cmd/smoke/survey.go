@@ -33,8 +33,9 @@ type answered struct {
 
 // survey asks a service for each path and writes what it says as JSON; at the end the
 // service is told to stop. What gets no answer is left out.
-func survey(w io.Writer, service, control string, paths []string) error {
-	if err := started(service, control); err != nil {
+func survey(w io.Writer, of subject, paths []string) error {
+	service, control := of.service, of.control
+	if err := of.started(); err != nil {
 		return failure(control, []string{err.Error()})
 	}
 	var s surveyed

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestSurvey(t *testing.T) {
@@ -47,7 +49,7 @@ func TestSurvey(t *testing.T) {
 	defer control.Close()
 
 	var out bytes.Buffer
-	if err := survey(&out, service.URL, control.URL, []string{"/", "/changes", "/host", "/long", "/binary", "/moved", "/cut", "/none"}); err != nil {
+	if err := survey(&out, subject{service.URL, control.URL, time.Minute, io.Discard}, []string{"/", "/changes", "/host", "/long", "/binary", "/moved", "/cut", "/none"}); err != nil {
 		t.Fatal(err)
 	}
 	var got surveyed
