@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,16 +15,22 @@ import (
 	"dagger/slipway/internal/scaffold"
 )
 
+// What New's arguments are by default, which no .env need say.
+const (
+	defaultTags      = "nomsgpack"
+	defaultPlatforms = "linux/amd64,linux/arm64"
+)
+
 // Write the files that the service lacks to be deployed.
 //
 // Builds the service, runs it, and asks it what it answers. From that come manifests, a
 // base and overlays, with the probes that it has, and smoke.yaml, with its answers. With
-// them come a .env, whose lines are comments but for a --package that was given, and, in a
+// them come a .env, whose lines are comments but for what was given to build with, and, in a
 // repository on GitHub or GitLab that has no CI, a file for that: of Slipway's examples/, to
 // be read before it is pushed. No secret is written.
 //
-// Nothing that exists is overwritten: where there are manifests, none are written, and
-// where settings are given, no .env. Returns the changes, which Dagger shows and asks to
+// Nothing that exists is overwritten: where there are manifests, also in a directory such as
+// k8s or deploy, which .env then names, none are written, and where settings are given, no .env. Returns the changes, which Dagger shows and asks to
 // apply where you are.
 //
 //	dagger call init
@@ -65,6 +72,13 @@ func (s *Slipway) Init(
 		return nil, err
 	}
 	toDeploy := manifests == "" && s.ManifestsDir == nil
+	adopted := ""
+	if toDeploy {
+		if adopted, err = s.adopted(ctx, workspace); err != nil {
+			return nil, err
+		}
+		toDeploy = adopted == ""
+	}
 	if toDeploy && !within(module, s.Dir) {
 		return nil, fmt.Errorf("the manifests belong to the Go module, above where you are: call init in its directory, with --package ./%s",
 			strings.TrimPrefix(s.Dir, module+"/"))
@@ -80,20 +94,30 @@ func (s *Slipway) Init(
 	}
 	service := scaffold.Service{Name: name, Port: port, Args: n.Args, Env: n.Env, Secrets: n.Secrets}.
 		WithProbes(found.Answers)
+	if n.Start != "" {
+		service.Start = n.StartLimit()
+	}
 	if toDeploy {
-		written, err := service.Manifests()
+		texts, err := service.Manifests()
 		if err != nil {
 			return nil, err
 		}
-		for file, text := range written {
+		for file, text := range texts {
 			files[path.Join(module, manifestsDir, file)] = text
 		}
 	}
 	if err := s.addSmoke(ctx, service, found, files); err != nil {
 		return nil, err
 	}
-	if err := s.addSettings(ctx, service, files); err != nil {
+	if service.Set, err = s.toSet(ctx, adopted); err != nil {
 		return nil, err
+	}
+	written, err := s.addSettings(ctx, service, files)
+	if err != nil {
+		return nil, err
+	}
+	if adopted != "" && !written {
+		return nil, fmt.Errorf("there are manifests in %s: write SLIPWAY_MANIFESTS=%[1]s into .env, and call init again for the rest", adopted)
 	}
 	return s.lacking(ctx, workspace, files)
 }
@@ -184,23 +208,58 @@ func (s *Slipway) addSmoke(ctx context.Context, service scaffold.Service, found 
 
 // addSettings adds a .env where the caller stands, since Dagger takes the nearest: unless
 // there is one further up, or one that the module does not see has set something.
-func (s *Slipway) addSettings(ctx context.Context, service scaffold.Service, files map[string]string) error {
+func (s *Slipway) addSettings(ctx context.Context, service scaffold.Service, files map[string]string) (written bool, err error) {
 	if s.Kubeconfig != nil || s.Repository != "" {
-		return nil
+		return false, nil
 	}
 	for dir := s.Dir; ; dir = path.Dir(dir) {
 		there, err := s.Source.Exists(ctx, path.Join(dir, settingsFile))
 		if err != nil || there {
-			return err
+			return false, err
 		}
 		if dir == "." {
 			break
 		}
 	}
-	service.Package = s.packageSetting()
 	text, err := service.Settings()
 	files[path.Join(s.Dir, settingsFile)] = text
-	return err
+	return true, err
+}
+
+// toSet are the settings without which later calls would make another image than this one,
+// or none, and the manifests that there are.
+func (s *Slipway) toSet(ctx context.Context, manifests string) ([]scaffold.Setting, error) {
+	var all []scaffold.Setting
+	set := func(name, value string) {
+		if value != "" {
+			all = append(all, scaffold.Setting{Name: name, Value: value})
+		}
+	}
+	set("PACKAGE", s.packageSetting())
+	set("RELEASE", s.ReleaseAs)
+	if tags := strings.Join(s.Tags, ","); tags != defaultTags {
+		set("TAGS", tags)
+	}
+	set("LINKVARS", strings.Join(s.LinkVars, ","))
+	if s.Cgo != nil {
+		set("CGO", strconv.FormatBool(*s.Cgo))
+	}
+	platforms := strings.Join(s.Platforms, ",")
+	if platforms == defaultPlatforms && s.withCgo() {
+		own, err := s.supported(ctx, "")
+		if err != nil {
+			return nil, err
+		}
+		platforms = own.Name
+	}
+	if platforms != defaultPlatforms {
+		set("PLATFORMS", platforms)
+	}
+	set("BASE", s.Base)
+	set("GOPROXY", s.GoProxy)
+	set("GOPRIVATE", s.GoPrivate)
+	set("MANIFESTS", manifests)
+	return all, nil
 }
 
 // lacking are the changes that make these files, given by their path in the source, of

@@ -126,6 +126,8 @@ func (s *Slipway) withRollout(ctx context.Context, ctr *dagger.Container, comman
 			}
 		case errors.Is(err, errNoManifests) && req.Manifests.OnlyNamespace:
 			req.Manifests = nil
+		case errors.Is(err, errNoManifests):
+			return nil, s.withElsewhere(ctx, err)
 		default:
 			return nil, err
 		}

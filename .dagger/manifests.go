@@ -105,7 +105,9 @@ func (s *Slipway) toRender(image string) (*rendering, error) {
 }
 
 // noManifests says of a rendering's error that there are none, which the helper says as we do.
-func noManifests(err error) bool { return err != nil && err.Error() == errNoManifests.Error() }
+func noManifests(err error) bool {
+	return errors.Is(err, errNoManifests) || err != nil && err.Error() == errNoManifests.Error()
+}
 
 var errNoManifests = errors.New("there are no manifests: dagger -y call init writes them; or give manifests/base/kustomization.yaml, " +
 	"YAML files in manifests/base or in manifests, or another directory with --manifests")

@@ -47,7 +47,7 @@ const (
 func (s *Slipway) Rehearse(ctx context.Context) (string, error) {
 	switch _, err := s.rendered(ctx, "rehearsal@"+unbuilt, nil, ""); {
 	case noManifests(err):
-		return "nothing to rehearse: there are no manifests, which dagger -y call init writes\n", nil
+		return "nothing to rehearse: " + err.Error() + "\n", nil
 	case err != nil:
 		return "", err
 	}

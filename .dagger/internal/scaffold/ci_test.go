@@ -62,19 +62,24 @@ func TestHost(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	for pkg, want := range map[string]int{"": 0, "./cmd/api": 1} {
-		text, err := Service{Name: "hello", Package: pkg}.Settings()
+	for want, settings := range map[string][]Setting{
+		"": nil,
+		"SLIPWAY_CGO=true\nSLIPWAY_PLATFORMS=linux/amd64\n":              {{"CGO", "true"}, {"PLATFORMS", "linux/amd64"}},
+		"SLIPWAY_LINKVARS=main.V={version}\nSLIPWAY_PACKAGE=./cmd/api\n": {{"LINKVARS", "main.V={version}"}, {"PACKAGE", "./cmd/api"}},
+		"SLIPWAY_BASE=a:1\n": {{"BASE", "a:1"}, {"MANIFESTS", "my dir"}, {"TAGS", "$HOME"}, {"GOPROXY", "a\nB=c"}, {"RELEASE", "'x'"}, {"GOPRIVATE", "a#b"}},
+	} {
+		text, err := Service{Name: "hello", Set: settings}.Settings()
 		if err != nil {
 			t.Fatal(err)
 		}
-		set := 0
+		set := ""
 		for line := range strings.Lines(text) {
 			if !strings.HasPrefix(line, "#") {
-				set++
+				set += line
 			}
 		}
-		if set != want || strings.Contains(text, "SLIPWAY_PACKAGE=") != (pkg != "") {
-			t.Errorf("package %q: got\n%s", pkg, text)
+		if set != want {
+			t.Errorf("%v: got\n%s", settings, text)
 		}
 	}
 }

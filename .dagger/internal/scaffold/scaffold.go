@@ -6,9 +6,11 @@ import (
 	"embed"
 	"encoding/json"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
 	"text/template"
+	"time"
 
 	"sigs.k8s.io/yaml"
 )
@@ -19,14 +21,22 @@ var files embed.FS
 // Service is what is known of the service.
 type Service struct {
 	Name    string // of the release
-	Package string // directory of its main package, if that must be given
 	Port    int
+	Start   time.Duration // how long it may take until it listens, 0 if that need not be said
 	Args    []string
 	Env     map[string]string
 	Secrets []string // names of environment variables
 
 	Ready, Live string // paths of the probes, "" for none
+
+	Set []Setting // what must be set in each call
 }
+
+// Setting is one of .env, named without prefix.
+type Setting struct{ Name, Value string }
+
+// plainValue is one that a file .env holds as it is: nothing in it is expanded or ends it.
+var plainValue = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./{}*-]+$`)
 
 // Probe is the answer that the running service gave on a path.
 type Probe struct {
@@ -94,8 +104,15 @@ func (s Service) Manifests() (map[string]string, error) {
 	return written, err
 }
 
-// Settings is a file .env, in which hardly anything is set.
-func (s Service) Settings() (string, error) { return s.fill(files, "files/env") }
+// Settings is a file .env, in which hardly anything is set: nothing whose value would have
+// to be quoted.
+func (s Service) Settings() (string, error) {
+	s.Set = slices.DeleteFunc(slices.Clone(s.Set), func(set Setting) bool { return !plainValue.MatchString(set.Value) })
+	return s.fill(files, "files/env")
+}
+
+// StartChecks is how often a startup probe may fail, every five seconds.
+func (s Service) StartChecks() int { return int((s.Start + 5*time.Second - 1) / (5 * time.Second)) }
 
 // fill is a file, filled in with what is known of the service.
 func (s Service) fill(from fs.FS, name string) (string, error) {

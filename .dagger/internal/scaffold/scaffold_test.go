@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/yaml"
 )
@@ -40,7 +41,7 @@ func TestManifests(t *testing.T) {
 	for name, s := range map[string]Service{
 		"plain": {Name: "hello", Port: 8080},
 		"all": {Name: "api-2", Port: 9000, Args: []string{"serve", `--x="a: b"`}, Env: map[string]string{"A": "x: 'y' {{", "B": "no"},
-			Secrets: []string{"KEY"}, Ready: "/ready?a={b}", Live: "/live"},
+			Secrets: []string{"KEY"}, Ready: "/ready?a={b}", Live: "/live", Start: 91 * time.Second},
 	} {
 		written, err := s.Manifests()
 		if err != nil {
@@ -67,6 +68,7 @@ func TestManifests(t *testing.T) {
 							Env            []struct{ Name, Value string }
 							Ports          []struct{ ContainerPort int }
 							ReadinessProbe map[string]any
+							StartupProbe   struct{ PeriodSeconds, FailureThreshold int }
 						}
 					}
 				}
@@ -81,6 +83,9 @@ func TestManifests(t *testing.T) {
 		}
 		if len(s.Env) > 0 && c.Env[1].Value != s.Env["A"] {
 			t.Errorf("%s: a value came as %q", name, c.Env[1].Value)
+		}
+		if p := c.StartupProbe; p.PeriodSeconds*p.FailureThreshold < int(s.Start.Seconds()) || (p.PeriodSeconds > 0) != (s.Start > 0) {
+			t.Errorf("%s: startup %+v", name, p)
 		}
 		if _, http := c.ReadinessProbe["httpGet"]; http != (s.Ready != "") {
 			t.Errorf("%s: readiness %v", name, c.ReadinessProbe)

@@ -26,7 +26,8 @@ func setImages(objects []object.Object, image, name string, others map[string]st
 	}
 	switch {
 	case len(there) == 0:
-		return errors.New("the manifests run no container: there is no image to set")
+		return errors.New("the manifests run no container, and there is no image to set: add a Deployment, or have " +
+			"dagger -y call init write one where there is no directory manifests")
 	case name != "" && !names[name]:
 		return fmt.Errorf("--image-name %s: the manifests run no image of that name; they run: %s", name, strings.Join(there, ", "))
 	case others[name] != "":

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -19,6 +20,9 @@ type layer struct {
 	plain []string // its YAML files, if it has no kustomization
 }
 
+var errChart = errors.New("the manifests are a Helm chart, which is not rendered: give --manifests another directory, " +
+	"with what helm template NAME CHART prints in a file of it")
+
 // findLayer finds the directory that an overlay's name means. A kustomization goes
 // before plain YAML, wherever it is: it says what belongs together.
 func findLayer(manifests fs.FS, overlay string) (layer, error) {
@@ -32,6 +36,9 @@ func findLayer(manifests fs.FS, overlay string) (layer, error) {
 		}
 	}
 	for _, dir := range dirs {
+		if info, err := fs.Stat(manifests, path.Join(dir, "Chart.yaml")); err == nil && info.Mode().IsRegular() {
+			return layer{}, errChart
+		}
 		if plain := plainFiles(manifests, dir); len(plain) > 0 {
 			return layer{dir, plain}, nil
 		}
