@@ -211,6 +211,9 @@ func choose(text []byte, t Target, s surroundings) (way, error) {
 			cluster = c.Cluster
 		}
 	}
+	if cluster.CAData == redactedData || !s.hasLogin && config.isRedacted(w.user) {
+		return way{}, errors.New(adviseRaw)
+	}
 	if !s.hasLogin {
 		wrong = append(wrong, config.loginProblems(w, cluster, s)...)
 	}
@@ -253,6 +256,16 @@ func (k kubeconfig) loginProblems(w way, cluster clusterEntry, s surroundings) [
 	return []error{fmt.Errorf("the kubeconfig's context %s names no user: "+advice, sanitize.Line(w.context))}
 }
 
+// isRedacted says whether kubectl left out what the user logs in with.
+func (k kubeconfig) isRedacted(user string) bool {
+	for _, u := range k.Users {
+		if u.Name == user && (u.User.Token == redactedToken || u.User.Certificate == redactedData) {
+			return true
+		}
+	}
+	return false
+}
+
 // isEmpty says whether kubectl would have to ask for a password.
 func (u userEntry) isEmpty() bool {
 	return u.Token == "" && u.TokenFile == "" && u.Username == "" && u.Certificate == "" && u.CertificateFile == "" &&
@@ -270,9 +283,6 @@ func (u userEntry) problems(cluster clusterEntry, s surroundings) []error {
 	}
 	if u.Exec != nil && !s.hasPlugin(*u.Exec) {
 		wrong = append(wrong, errors.New(u.Exec.answer(cluster)))
-	}
-	if u.Token == redactedToken || u.Certificate == redactedData || cluster.CAData == redactedData {
-		return append(wrong, errors.New(adviseRaw))
 	}
 	if end, known := tokenEnd(u.Token); known && u.TokenFile == "" && !s.now.Before(end) {
 		wrong = append(wrong, fmt.Errorf("the kubeconfig's token expired on %s: get a new kubeconfig, or give --credential a new token",
