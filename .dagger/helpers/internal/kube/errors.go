@@ -154,6 +154,8 @@ func unreachable(err error) error {
 	switch {
 	case IsReason(err, "Unauthorized"):
 		text = "it does not accept the kubeconfig's credentials: get a new kubeconfig"
+	case IsReason(err, "Forbidden") && strings.Contains(text, "system:anonymous"):
+		text = "it does not know whose the kubeconfig's credentials are: get a new kubeconfig, or give --credential"
 	case IsReason(err, "Forbidden"):
 		text = "the kubeconfig's user may not even list API kinds: " + text
 	case isUntrusted(err):
@@ -161,6 +163,9 @@ func unreachable(err error) error {
 	case errors.As(err, &silent), strings.Contains(text, "connection refused"), strings.Contains(text, "no such host"),
 		strings.Contains(text, "i/o timeout"), strings.Contains(text, "no route to host"):
 		text = "nothing answers there: " + text + ": is the cluster running, and does the kubeconfig name its current address?"
+	case strings.HasSuffix(text, "EOF"), strings.Contains(text, "connection reset"): // So a way ends that leads nowhere.
+		text = "the connection is closed at once (" + text + "): is the cluster running, and does --api-server, or else the kubeconfig, " +
+			"name its current address and port?"
 	}
 	return errors.New("the API server cannot be used: " + text)
 }
