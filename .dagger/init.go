@@ -30,7 +30,7 @@ const (
 // be read before it is pushed. No secret is written.
 //
 // Nothing that exists is overwritten: where there are manifests, also in a directory such as
-// k8s or deploy, which .env then names, none are written, and where settings are given, no .env. Returns the changes, which Dagger shows and asks to
+// k8s or deploy, none are written, and where settings are given, no .env. Returns the changes, which Dagger shows and asks to
 // apply where you are.
 //
 //	dagger call init
@@ -67,18 +67,11 @@ func (s *Slipway) Init(
 	if err != nil {
 		return nil, err
 	}
-	manifests, err := s.find(ctx, manifestsDir)
+	manifests, err := s.manifestsAt(ctx)
 	if err != nil {
 		return nil, err
 	}
 	toDeploy := manifests == "" && s.ManifestsDir == nil
-	adopted := ""
-	if toDeploy {
-		if adopted, err = s.adopted(ctx, workspace); err != nil {
-			return nil, err
-		}
-		toDeploy = adopted == ""
-	}
 	if toDeploy && !within(module, s.Dir) {
 		return nil, fmt.Errorf("the manifests belong to the Go module, above where you are: call init in its directory, with --package ./%s",
 			strings.TrimPrefix(s.Dir, module+"/"))
@@ -98,26 +91,19 @@ func (s *Slipway) Init(
 		service.Start = n.StartLimit()
 	}
 	if toDeploy {
-		texts, err := service.Manifests()
+		written, err := service.Manifests()
 		if err != nil {
 			return nil, err
 		}
-		for file, text := range texts {
+		for file, text := range written {
 			files[path.Join(module, manifestsDir, file)] = text
 		}
 	}
 	if err := s.addSmoke(ctx, service, found, files); err != nil {
 		return nil, err
 	}
-	if service.Set, err = s.toSet(ctx, adopted); err != nil {
+	if err := s.addSettings(ctx, service, files); err != nil {
 		return nil, err
-	}
-	written, err := s.addSettings(ctx, service, files)
-	if err != nil {
-		return nil, err
-	}
-	if adopted != "" && !written {
-		return nil, fmt.Errorf("there are manifests in %s: write SLIPWAY_MANIFESTS=%[1]s into .env, and call init again for the rest", adopted)
 	}
 	return s.lacking(ctx, workspace, files)
 }
@@ -208,27 +194,31 @@ func (s *Slipway) addSmoke(ctx context.Context, service scaffold.Service, found 
 
 // addSettings adds a .env where the caller stands, since Dagger takes the nearest: unless
 // there is one further up, or one that the module does not see has set something.
-func (s *Slipway) addSettings(ctx context.Context, service scaffold.Service, files map[string]string) (written bool, err error) {
+func (s *Slipway) addSettings(ctx context.Context, service scaffold.Service, files map[string]string) error {
 	if s.Kubeconfig != nil || s.Repository != "" {
-		return false, nil
+		return nil
 	}
 	for dir := s.Dir; ; dir = path.Dir(dir) {
 		there, err := s.Source.Exists(ctx, path.Join(dir, settingsFile))
 		if err != nil || there {
-			return false, err
+			return err
 		}
 		if dir == "." {
 			break
 		}
 	}
+	var err error
+	if service.Set, err = s.toSet(ctx); err != nil {
+		return err
+	}
 	text, err := service.Settings()
 	files[path.Join(s.Dir, settingsFile)] = text
-	return true, err
+	return err
 }
 
 // toSet are the settings without which later calls would make another image than this one,
-// or none, and the manifests that there are.
-func (s *Slipway) toSet(ctx context.Context, manifests string) ([]scaffold.Setting, error) {
+// or none.
+func (s *Slipway) toSet(ctx context.Context) ([]scaffold.Setting, error) {
 	var all []scaffold.Setting
 	set := func(name, value string) {
 		if value != "" {
@@ -258,7 +248,6 @@ func (s *Slipway) toSet(ctx context.Context, manifests string) ([]scaffold.Setti
 	set("BASE", s.Base)
 	set("GOPROXY", s.GoProxy)
 	set("GOPRIVATE", s.GoPrivate)
-	set("MANIFESTS", manifests)
 	return all, nil
 }
 

@@ -6,36 +6,55 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	"dagger/slipway/internal/dagger"
 	"dagger/slipway/internal/layout"
 )
 
-// elsewhere is where the source has manifests that are not in a directory manifests, seen
-// from where the caller stands.
-func (s *Slipway) elsewhere(ctx context.Context) (layout.Found, error) {
-	dir, err := export(ctx, s.Source, layout.Read)
-	if err != nil {
-		return layout.Found{}, err
+// manifestsAt is where the source keeps its manifests: in a directory of that name, or else in
+// the only one that has another usual name and objects in it. It is "" if they are nowhere.
+func (s *Slipway) manifestsAt(ctx context.Context) (string, error) {
+	dir, err := s.find(ctx, manifestsDir)
+	if err != nil || dir != "" {
+		return dir, err
 	}
-	found := layout.Find(os.DirFS(dir))
-	for _, dirs := range [][]string{found.Manifests, found.Charts} {
-		for i, dir := range dirs {
-			if dirs[i], err = filepath.Rel(s.Dir, dir); err != nil {
-				return layout.Found{}, err
+	places := s.places(ctx)
+	var include []string
+	for _, place := range places {
+		for _, name := range layout.Usual {
+			for _, pattern := range layout.Read {
+				include = append(include, path.Join(place, name, pattern))
 			}
 		}
 	}
-	return found, nil
+	files, err := export(ctx, s.Source, include)
+	if err != nil {
+		return "", err
+	}
+	for _, place := range places {
+		if found := layout.FindUsual(os.DirFS(files), place); len(found) > 0 {
+			if len(found) > 1 {
+				return "", nil // which, only the caller knows
+			}
+			return found[0], nil
+		}
+	}
+	return "", nil
 }
 
-// withElsewhere adds to the error that there are no manifests where there are some.
+// withElsewhere adds to the error that there are no manifests where the source has some.
 func (s *Slipway) withElsewhere(ctx context.Context, err error) error {
-	found, lookErr := s.elsewhere(ctx)
+	files, lookErr := export(ctx, s.Source, layout.Read)
 	if lookErr != nil {
 		return err
+	}
+	found := layout.Find(os.DirFS(files))
+	for _, dirs := range [][]string{found.Manifests, found.Charts} {
+		for i, dir := range dirs {
+			if seen, relErr := filepath.Rel(s.Dir, dir); relErr == nil { // as the caller would type it
+				dirs[i] = seen
+			}
+		}
 	}
 	if len(found.Manifests) > 0 {
 		err = fmt.Errorf("%w; the source has some in %s: give --manifests %s before the function's name",
@@ -46,23 +65,4 @@ func (s *Slipway) withElsewhere(ctx context.Context, err error) error {
 			err, found.Charts[0])
 	}
 	return err
-}
-
-// adopted is the one directory below the caller's where people keep manifests, "" if there
-// is none or more than one.
-func (s *Slipway) adopted(ctx context.Context, workspace *dagger.Workspace) (string, error) {
-	found, err := s.elsewhere(ctx)
-	if err != nil {
-		return "", err
-	}
-	dirs := slices.DeleteFunc(found.Manifests, func(dir string) bool { return !filepath.IsLocal(dir) || !layout.Usual(dir) })
-	if len(dirs) != 1 {
-		return "", nil
-	}
-	// With --source the caller may stand somewhere else.
-	there, err := workspace.Directory(".", dagger.WorkspaceDirectoryOpts{Include: []string{path.Join(dirs[0], "**")}}).Exists(ctx, dirs[0])
-	if err != nil || !there {
-		return "", err
-	}
-	return dirs[0], nil
 }

@@ -183,11 +183,7 @@ func (s *Slipway) modulePath(ctx context.Context) (string, error) {
 // find is where the source has a file or directory of that name: in the service's
 // module, where the caller stands, or at the top. It is "" if it is nowhere.
 func (s *Slipway) find(ctx context.Context, name string) (string, error) {
-	places := []string{s.Dir, "."}
-	if module, err := s.module(ctx); err == nil {
-		places = append([]string{module}, places...)
-	}
-	for _, place := range places {
+	for _, place := range s.places(ctx) {
 		there, err := s.Source.Exists(ctx, path.Join(place, name))
 		if err != nil {
 			return "", err
@@ -197,6 +193,15 @@ func (s *Slipway) find(ctx context.Context, name string) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// places are directories of the source in which things are looked for, the likeliest first.
+func (s *Slipway) places(ctx context.Context) []string {
+	places := []string{s.Dir, "."}
+	if module, err := s.module(ctx); err == nil {
+		places = append([]string{module}, places...)
+	}
+	return places
 }
 
 // code is what is read to compile packages of the source.

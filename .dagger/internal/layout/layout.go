@@ -73,9 +73,21 @@ func outermost(dirs []string) []string {
 	})
 }
 
-// usual are names of directories that people keep a service's manifests in.
-var usual = []string{"deploy", "deployment", "deployments", "k8s", "kube", "kubernetes", "kustomize"}
+// Usual are other names of the directory that people keep a service's manifests in.
+var Usual = []string{"deploy", "deployment", "deployments", "k8s", "kube", "kubernetes", "kustomize"}
 
-// Usual says whether a directory is where people keep the manifests of the service itself,
-// not of an example.
-func Usual(dir string) bool { return slices.Contains(usual, strings.ToLower(path.Base(dir))) }
+// FindUsual finds manifests in the directories of a place that have such names.
+func FindUsual(files fs.FS, place string) []string {
+	var all []string
+	for _, name := range Usual {
+		dir := path.Join(place, name)
+		sub, err := fs.Sub(files, dir)
+		if err != nil {
+			continue
+		}
+		for _, found := range Find(sub).Manifests {
+			all = append(all, path.Join(dir, found))
+		}
+	}
+	return all
+}

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 	"testing/fstest"
@@ -38,10 +39,23 @@ func normal(f Found) Found {
 	return Found{append([]string{}, f.Manifests...), append([]string{}, f.Charts...)}
 }
 
-func TestUsual(t *testing.T) {
-	for dir, want := range map[string]bool{"k8s": true, "services/api/Deploy": true, ".": false, "examples": false, "k8s/examples": false} {
-		if Usual(dir) != want {
-			t.Error(dir)
+func TestFindUsual(t *testing.T) {
+	files := fstest.MapFS{}
+	for _, file := range []string{
+		"plain/k8s/d.yaml", "plain/examples/d.yaml", "layers/deploy/base/d.yaml", "layers/deploy/envs/prod/kustomization.yaml",
+		"below/deploy/k8s/d.yaml", "below/deploy/ansible/play.yml", "two/k8s/d.yaml", "two/deploy/d.yaml",
+		"two-below/deploy/eu/d.yaml", "two-below/deploy/us/d.yaml", "none/deploy/play.yml",
+	} {
+		files[file] = &fstest.MapFile{Data: []byte("kind: Deployment\n")}
+	}
+	files["below/deploy/ansible/play.yml"] = &fstest.MapFile{Data: []byte("- hosts: all\n")}
+	files["none/deploy/play.yml"] = files["below/deploy/ansible/play.yml"]
+	for place, want := range map[string]string{
+		".": "[]", "plain": "[plain/k8s]", "layers": "[layers/deploy]", "below": "[below/deploy/k8s]", "none": "[]", "absent": "[]",
+		"two": "[two/deploy two/k8s]", "two-below": "[two-below/deploy/eu two-below/deploy/us]",
+	} {
+		if got := fmt.Sprint(FindUsual(files, place)); got != want {
+			t.Errorf("%s: %s", place, got)
 		}
 	}
 }
