@@ -132,8 +132,9 @@ func (s state) elsewhere(port uint16) misplaced {
 		return misplaced{fmt.Sprintf(onlyHere, loopback, port), otherLimit}
 	case len(others) == 1 && others[0] >= leastChosen:
 		return misplaced{
-			fmt.Sprintf("the service listens on port %d, not on %d, and the system may have chosen it, as where the variable with the port is not "+
-				"set: set it in smoke.yaml beside its main package, as needs: {env: {PORT: \"%d\"}}; or give --port %[1]d", others[0], port, port), otherLimit,
+			fmt.Sprintf("the service listens on port %d, not on %d, and the system may have chosen it, as where the variable "+
+				"with the port is not set: set it in smoke.yaml beside its main package, as needs: {env: {PORT: \"%[2]d\"}}; "+
+				"or give --port %[1]d", others[0], port), otherLimit,
 		}
 	case len(others) == 1:
 		return misplaced{fmt.Sprintf("the service listens on port %d, not on %d: give --port %[1]d", others[0], port), otherLimit}

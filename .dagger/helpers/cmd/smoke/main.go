@@ -43,7 +43,8 @@ func main() {
 			err = survey(os.Stdout, subject{os.Args[2], os.Args[3], limit, problems}, os.Args[5:]) // JSON, which is not for a terminal
 		}
 	default:
-		err = fmt.Errorf("usage: smoke run ADDRESS COMMAND… | smoke ask SERVICE CONTROL LIMIT QUESTIONS | smoke survey SERVICE CONTROL LIMIT PATH…")
+		err = fmt.Errorf("usage: smoke run ADDRESS COMMAND… | smoke ask SERVICE CONTROL LIMIT QUESTIONS | " +
+			"smoke survey SERVICE CONTROL LIMIT PATH…")
 	}
 	_ = out.Flush()
 	if err != nil {

@@ -71,5 +71,6 @@ func (s subject) tell(now state, port uint64) {
 	if len(now.Log) > 0 {
 		says = "; its last log lines:\n  | " + strings.Join(now.Log[max(0, len(now.Log)-5):], "\n  | ")
 	}
-	_, _ = fmt.Fprintf(s.progress, "the service listens nowhere yet, and has until %s after its start to listen on port %d%s\n", s.limit, port, says)
+	_, _ = fmt.Fprintf(s.progress, "the service listens nowhere yet, and has until %s after its start to listen on port %d%s\n",
+		s.limit, port, says)
 }

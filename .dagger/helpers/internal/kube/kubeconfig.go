@@ -248,7 +248,8 @@ func (k kubeconfig) loginProblems(w way, cluster clusterEntry, s surroundings) [
 		return u.User.problems(cluster, s)
 	}
 	if w.user != "" {
-		return []error{fmt.Errorf("the kubeconfig's context %s names the user %q, who is not in it: "+advice, sanitize.Line(w.context), w.user)}
+		return []error{fmt.Errorf("the kubeconfig's context %s names the user %q, who is not in it: "+advice,
+			sanitize.Line(w.context), w.user)}
 	}
 	if strings.HasPrefix(strings.ToLower(cluster.Server), "http:") {
 		return nil
@@ -278,8 +279,8 @@ func (u userEntry) problems(cluster clusterEntry, s surroundings) []error {
 	wrong = append(wrong, inFile("the client certificate", u.CertificateFile)...)
 	wrong = append(wrong, inFile("the client key", u.KeyFile)...)
 	if u.TokenFile != "" { // kubectl config view --flatten leaves it where it is.
-		wrong = append(wrong, fmt.Errorf("the kubeconfig keeps the token in a file (%s), which is not in the container: give --credential file:%[1]s",
-			sanitize.Line(u.TokenFile)))
+		wrong = append(wrong, fmt.Errorf("the kubeconfig keeps the token in a file (%s), which is not in the container: "+
+			"give --credential file:%[1]s", sanitize.Line(u.TokenFile)))
 	}
 	if u.Exec != nil && !s.hasPlugin(*u.Exec) {
 		wrong = append(wrong, errors.New(u.Exec.answer(cluster)))

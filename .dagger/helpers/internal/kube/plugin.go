@@ -100,7 +100,8 @@ func (e execEntry) answer(cluster clusterEntry) string {
 }
 
 // secretFlag is a flag of a plugin whose value is nobody's business.
-var secretFlag = regexp.MustCompile(`(?i)^--?([a-z0-9_-]*(?:secret|password|passwd|passphrase|token|api[_-]?key|access[_-]?key|private[_-]?key))(=.*)?$`)
+var secretFlag = regexp.MustCompile(
+	`(?i)^--?([a-z0-9_-]*(?:secret|password|passwd|passphrase|token|api[_-]?key|access[_-]?key|private[_-]?key))(=.*)?$`)
 
 // argument is the value of --credential as it is typed at a shell's prompt. What is secret
 // in it stands in variables, whose names it returns too.
@@ -174,7 +175,8 @@ func (p authProvider) answer(now time.Time) string {
 		if server == "" {
 			server = azureServer
 		}
-		login, _ := execEntry{Command: "kubelogin", Args: []string{"get-token", "--login", "azurecli", "--server-id", server}}.argument(clusterEntry{})
+		plugin := execEntry{Command: "kubelogin", Args: []string{"get-token", "--login", "azurecli", "--server-id", server}}
+		login, _ := plugin.argument(clusterEntry{})
 		return "the kubeconfig has the auth-provider azure, which kubectl no longer knows: give --credential " + login
 	case "oidc":
 		// kubectl still knows this one, but cannot keep what it renews in a secret.
