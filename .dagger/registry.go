@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"dagger/slipway/internal/login"
+	"dagger/slipway/internal/referrers"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -63,7 +64,7 @@ func (s *Slipway) access(ctx context.Context, repo name.Repository) (registryAcc
 	if err != nil {
 		return a, err
 	}
-	a.route = route
+	a.route = referrers.Route(route)
 	if s.RegistryCA == nil {
 		return a, nil
 	}
