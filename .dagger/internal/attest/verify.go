@@ -156,7 +156,7 @@ var commitHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 // CheckRevision refuses what is no commit: an abbreviation may come to mean another one.
 func CheckRevision(revision string) error {
 	if !commitHash.MatchString(revision) {
-		return fmt.Errorf("--verify-revision %q is not the full hash of a commit: git rev-parse HEAD prints it", revision)
+		return fmt.Errorf("--verify-revision %q is not the full hash of a commit, in lower case: git rev-parse HEAD prints it", revision)
 	}
 	return nil
 }
@@ -174,8 +174,8 @@ func CheckSource(source string) error {
 // normal is a repository's URL without what makes no difference to where it leads.
 func normal(source string) string {
 	u, err := url.Parse(source)
-	if err != nil {
+	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return source
 	}
-	return u.Scheme + "://" + strings.ToLower(u.Host) + strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), ".git")
+	return u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), ":443") + strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), ".git")
 }
