@@ -234,6 +234,16 @@ func TestChecks(t *testing.T) {
 			t.Errorf("%q is taken for a repository", bad)
 		}
 	}
+	for _, good := range []string{"1", "v1", "1.2.3", "v1.2.3+meta", "v1.2.3-rc.1", "2026.01.31", "feature/x", "1~2"} {
+		if err := CheckVersion(good); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, bad := range []string{"", " ", "1 2", "-x", ".1", "1.0\n", "1,2", "v1.0é", "\x1b[2J", strings.Repeat("1", 129)} {
+		if CheckVersion(bad) == nil {
+			t.Errorf("%q is taken for a version", bad)
+		}
+	}
 	if err := CheckRevision(revision); err != nil {
 		t.Error(err)
 	}
@@ -262,11 +272,17 @@ func TestClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	foreign := strings.Replace(string(bare), BuildType, "https://example.com/build/v1", 1)
+	moved := params
+	moved.Port = 9090
+	unsigned, err := State(Provenance, Built(moved, ""), Image("", digest))
+	if err != nil {
+		t.Fatal(err)
+	}
 	all := Claims(digest, set{
-		[]byte("{"), built, bare, []byte(foreign),
+		[]byte("{"), built, bare, []byte(foreign), unsigned, unsigned, built,
 		signed(t, keyOf(8), Provenance, Built(params, ""), another), signed(t, keyOf(8), Signature, struct{}{}, digest),
 	})
-	if len(all) != 2 || !reflect.DeepEqual(all[0], params) || !reflect.DeepEqual(all[1], params) {
+	if len(all) != 2 || !reflect.DeepEqual(all[0], params) || !reflect.DeepEqual(all[1], moved) {
 		t.Errorf("claims %+v", all)
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"dagger/slipway/internal/signkey"
@@ -107,7 +109,7 @@ func (policy Policy) Accepts(image string, built Parameters) error {
 }
 
 // Claims are what others say, with or without a signature, that an image was built from by
-// Slipway. They prove nothing: building it again does.
+// Slipway, each once. They prove nothing: building it again does.
 func Claims(digest string, attached [][]byte) []Parameters {
 	var all []Parameters
 	for _, text := range attached {
@@ -118,7 +120,9 @@ func Claims(digest string, attached [][]byte) []Parameters {
 		if err != nil || said.PredicateType != Provenance || !said.is(digest) {
 			continue
 		}
-		if p, ours := parameters(said.Predicate); ours {
+		p, ours := parameters(said.Predicate)
+		same := func(other Parameters) bool { return reflect.DeepEqual(p, other) }
+		if ours && !slices.ContainsFunc(all, same) {
 			all = append(all, p)
 		}
 	}
@@ -144,6 +148,14 @@ func (p Parameters) Check() error {
 		if !word.MatchString(tag) {
 			return fmt.Errorf("its provenance has %.80q for a build tag", tag)
 		}
+	}
+	return nil
+}
+
+// CheckVersion refuses what is no word: it goes into commands, and becomes a tag of the image.
+func CheckVersion(version string) error {
+	if !word.MatchString(version) || len(version) > 128 {
+		return fmt.Errorf("--version %.80q is not a version: letters, digits and . - + _ ~ /, a letter or a digit first, 128 at most", version)
 	}
 	return nil
 }

@@ -44,7 +44,8 @@ func (r route) RoundTrip(request *http.Request) (*http.Response, error) {
 				return respond(request, http.StatusNotFound, nil, answer.Body.Close())
 			}
 			if without(answer.StatusCode) {
-				return nil, errors.Join(fmt.Errorf("page %d of the list of what is attached is not there (%d)", n, answer.StatusCode), answer.Body.Close())
+				err := fmt.Errorf("page %d of the list of what is attached is not there (%d)", n, answer.StatusCode)
+				return nil, errors.Join(err, answer.Body.Close())
 			}
 			return answer, nil
 		}

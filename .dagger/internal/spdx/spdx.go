@@ -176,7 +176,8 @@ func module(name, version, sum string) Package {
 		p.Comment = "go.sum: " + sum // It is no checksum of a file.
 	}
 	if version != "" && version != development {
-		p.Refs = []reference{{"PACKAGE-MANAGER", "purl", "pkg:golang/" + strings.ReplaceAll(url.QueryEscape(name), "%2F", "/") + "@" + url.QueryEscape(version)}}
+		name := strings.ReplaceAll(url.QueryEscape(name), "%2F", "/")
+		p.Refs = []reference{{"PACKAGE-MANAGER", "purl", "pkg:golang/" + name + "@" + url.QueryEscape(version)}}
 	}
 	return p
 }
