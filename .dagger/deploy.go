@@ -81,7 +81,7 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 		if err != nil {
 			return "", err
 		}
-		req.Revision, req.Version = st.revision, notInTag.ReplaceAllString(st.version, "-")
+		req.Revision, req.Version = st.revision, st.tag()
 	}
 	req.Timeout, req.ForceConflicts, req.DryRun = limit, args.ForceConflicts, args.DryRun
 	req.Allow, req.DeleteData, req.Evidence = args.Allow, args.DeleteData, args.Evidence

@@ -103,6 +103,21 @@ func (a registryAccess) tag(ctx context.Context, pusher *remote.Pusher, t name.T
 	return nil
 }
 
+// readCause says in one sentence why an image cannot be read.
+func (a registryAccess) readCause(image string, err error) error {
+	var refused *transport.Error
+	if !errors.As(err, &refused) {
+		return fmt.Errorf("cannot read %s: %w", image, err)
+	}
+	switch refused.StatusCode {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("cannot read %s: 401: %s", image, a.login())
+	case http.StatusNotFound:
+		return fmt.Errorf("%s is not in the registry: compare the digest with what publish printed", image)
+	}
+	return fmt.Errorf("cannot read %s: the registry answered %d: %.300q", image, refused.StatusCode, said(refused))
+}
+
 // cause says in one sentence why the registry did not take the image.
 func (a registryAccess) cause(repo name.Repository, err error) error {
 	var refused *transport.Error
