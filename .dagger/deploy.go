@@ -219,7 +219,7 @@ func (s *Slipway) bundle(ctx context.Context, image string) (request, error) {
 		return request{}, err
 	}
 	return request{
-		Manifests: what, Image: image, Revision: st.revision, Version: notInTag.ReplaceAllString(st.version, "-"),
+		Manifests: what, Image: image, Revision: st.revision, Version: st.tag(),
 		Port: port, Smoke: questions,
 	}, nil
 }
