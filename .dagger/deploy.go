@@ -81,7 +81,7 @@ func (s *Slipway) Deploy(ctx context.Context, args struct {
 		if err != nil {
 			return "", err
 		}
-		req.Revision, req.Version = st.revision, notInTag.ReplaceAllString(st.version, "-")
+		req.Revision, req.Version = st.revision, st.tag()
 	}
 	req.Timeout, req.ForceConflicts, req.DryRun = limit, args.ForceConflicts, args.DryRun
 	req.Allow, req.DeleteData, req.Evidence = args.Allow, args.DeleteData, args.Evidence
@@ -219,7 +219,7 @@ func (s *Slipway) bundle(ctx context.Context, image string) (request, error) {
 		return request{}, err
 	}
 	return request{
-		Manifests: what, Image: image, Revision: st.revision, Version: notInTag.ReplaceAllString(st.version, "-"),
+		Manifests: what, Image: image, Revision: st.revision, Version: st.tag(),
 		Port: port, Smoke: questions,
 	}, nil
 }

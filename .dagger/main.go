@@ -370,6 +370,11 @@ func New(ctx context.Context, args struct {
 			return nil, err
 		}
 	}
+	if args.Version != "" {
+		if err := attest.CheckVersion(args.Version); err != nil {
+			return nil, err
+		}
+	}
 	platforms, err := platform.ParseAll(args.Platforms)
 	if err != nil {
 		return nil, fmt.Errorf("--platforms: %w", err)

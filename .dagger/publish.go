@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -92,7 +94,7 @@ func (s *Slipway) pushing(ctx context.Context, tag []string, attach bool) (desti
 		return destination{}, err
 	}
 	if len(tag) == 0 {
-		tag = []string{notInTag.ReplaceAllString(st.version, "-")}
+		tag = []string{st.tag()}
 	}
 	tags := make([]name.Tag, len(tag))
 	for i, t := range tag {
@@ -301,6 +303,15 @@ func image(ctx context.Context, ctr *dagger.Container) (v1.Image, error) {
 	return mutate.ConfigMediaType(mutate.MediaType(img, types.OCIManifestSchema1), types.OCIConfigJSON), nil
 }
 
+// said is what a registry says of an error. Anybody may have written it.
+func said(refused *transport.Error) string {
+	var all []string
+	for _, d := range refused.Errors {
+		all = append(all, strings.TrimSuffix(string(d.Code)+": "+d.Message, ": "))
+	}
+	return cmp.Or(strings.Join(all, "; "), http.StatusText(refused.StatusCode))
+}
+
 // pushCause says in one sentence why the registry did not take the image.
 func pushCause(repo name.Repository, err error) error {
 	var refused *transport.Error
@@ -314,6 +325,6 @@ func pushCause(repo name.Repository, err error) error {
 	case http.StatusForbidden:
 		return fmt.Errorf("cannot push to %s: the registry knows you but does not let you push there (403)", repo.Name())
 	default:
-		return fmt.Errorf("cannot push to %s: the registry answered %d: %w", repo.Name(), refused.StatusCode, err)
+		return fmt.Errorf("cannot push to %s: the registry answered %d: %.300q", repo.Name(), refused.StatusCode, said(refused))
 	}
 }

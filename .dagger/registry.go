@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"dagger/slipway/internal/login"
+	"dagger/slipway/internal/referrers"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -63,7 +64,7 @@ func (s *Slipway) access(ctx context.Context, repo name.Repository) (registryAcc
 	if err != nil {
 		return a, err
 	}
-	a.route = route
+	a.route = referrers.Route(route)
 	if s.RegistryCA == nil {
 		return a, nil
 	}
@@ -100,6 +101,21 @@ func (a registryAccess) tag(ctx context.Context, pusher *remote.Pusher, t name.T
 		return a.cause(t.Context(), err)
 	}
 	return nil
+}
+
+// readCause says in one sentence why an image cannot be read.
+func (a registryAccess) readCause(image string, err error) error {
+	var refused *transport.Error
+	if !errors.As(err, &refused) {
+		return fmt.Errorf("cannot read %s: %w", image, err)
+	}
+	switch refused.StatusCode {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("cannot read %s: 401: %s", image, a.login())
+	case http.StatusNotFound:
+		return fmt.Errorf("%s is not in the registry: compare the digest with what publish printed", image)
+	}
+	return fmt.Errorf("cannot read %s: the registry answered %d: %.300q", image, refused.StatusCode, said(refused))
 }
 
 // cause says in one sentence why the registry did not take the image.

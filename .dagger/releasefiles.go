@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"golang.org/x/sync/errgroup"
 
 	"dagger/slipway/internal/changelog"
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/gitref"
 )
 
 const (
@@ -21,8 +25,9 @@ const (
 // Make a release of the source: test it, publish it, and return what goes with it.
 //
 // Runs test and lint, then publishes, with --sign-key signed, under the version as tag. What
-// can be refused without that, such as manifests that do not fit together, a key that will not do
-// or a changelog without this version, is refused first. The directory holds:
+// can be refused without that, such as manifests that do not fit together, a key that will not do,
+// an edited source, a tag of this version on another commit, or a changelog without it, is refused
+// first. A tag of the image that is there already is not moved. The directory holds:
 //
 //	image            the address by digest, as publish returns it
 //	manifests.yaml   what kubectl apply -f takes, with that image, if the source has manifests
@@ -47,6 +52,9 @@ func (s *Slipway) Release(ctx context.Context) (*dagger.Directory, error) {
 	if st.version == unreleased || strings.HasPrefix(st.version, unreleased+"-") {
 		return nil, errors.New("a release needs a version, and the commit has no tag: tag it, or give --version before the function's name")
 	}
+	if err := s.releasable(ctx, st); err != nil {
+		return nil, err
+	}
 	if _, err := s.supply(ctx, false); err != nil {
 		return nil, err
 	}
@@ -66,7 +74,13 @@ func (s *Slipway) Release(ctx context.Context) (*dagger.Directory, error) {
 		return nil, err
 	}
 
-	image, err := s.Publish(ctx, nil, false, false)
+	image, err := s.publish(ctx, nil, false, func(ctx context.Context) (v1.ImageIndex, v1.Hash, error) {
+		index, digest, err := s.index(ctx)
+		if err == nil {
+			err = s.notReleased(ctx, repo.Tag(st.tag()), digest)
+		}
+		return index, digest, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +100,48 @@ func (s *Slipway) Release(ctx context.Context) (*dagger.Directory, error) {
 		return nil, err
 	}
 	return files.WithFile("manifests.yaml", rendered), nil
+}
+
+// releasable refuses a source that is not what its version means to those who have the repository.
+func (s *Slipway) releasable(ctx context.Context, st stamp) error {
+	if strings.HasSuffix(st.revision, dirty) {
+		return fmt.Errorf("a release is of a commit, and the source is not as its commit has it: %s; release from a checkout without edits",
+			st.doubt)
+	}
+	if st.revision == gitref.Unknown {
+		return nil
+	}
+	repository, err := s.openGit(ctx)
+	if err != nil {
+		return err
+	}
+	tree, err := s.tree(ctx)
+	if err != nil {
+		return err
+	}
+	module, err := s.module(ctx)
+	if err != nil {
+		return err
+	}
+	if at := repository.Tagged(st.version, module, tree.Has("go.mod")); at != "" && at != st.revision {
+		return fmt.Errorf("the tag of version %s is on commit %s, and the source is at %s: check that tag out, or give another --version",
+			st.version, at, st.revision)
+	}
+	return nil
+}
+
+// notReleased refuses a tag that means another image: publish moves one, release does not.
+func (s *Slipway) notReleased(ctx context.Context, t name.Tag, digest v1.Hash) error {
+	to, err := s.access(ctx, t.Context())
+	if err != nil {
+		return err
+	}
+	there, err := remote.Head(t, remote.WithContext(ctx), remote.WithAuth(to.auth), remote.WithTransport(to.route))
+	if err == nil && there.Digest != digest {
+		return fmt.Errorf("%s is released already: its tag is %s, and this would be %s: give another --version, "+
+			"or publish, which moves a tag", t.Name(), there.Digest, digest)
+	}
+	return nil
 }
 
 // changes is what the changelog says of a version, "" if there is no changelog.

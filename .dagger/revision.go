@@ -23,6 +23,9 @@ type stamp struct {
 	note     string // why the version may be another
 }
 
+// tag is the version as a tag of an image.
+func (st stamp) tag() string { return notInTag.ReplaceAllString(st.version, "-") }
+
 var errNoGit = errors.New("--git-dir: the source has no .git: give --source the root of the repository's work tree, or leave --git-dir out")
 
 // dirty ends version and revision of what is built from files that are not in the commit.

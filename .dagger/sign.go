@@ -95,10 +95,14 @@ func (s *Slipway) parameters(ctx context.Context) (attest.Parameters, error) {
 		}
 		beside = append(beside, dir)
 	}
-	return attest.Parameters{
+	built := attest.Parameters{
 		Source: source, Revision: st.revision, Package: pkg, Beside: beside, Tags: slices.Clone(s.Tags), LinkVars: s.LinkVars, Cgo: s.withCgo(),
 		Platforms: s.Platforms, Version: st.version, Port: port, GoImage: golang, Base: base,
-	}, nil
+	}
+	if err := built.Check(); err != nil { // Such as a tag of git's that is no version.
+		return built, fmt.Errorf("nobody could verify this image: %w: give another --version, or leave out --sign-key and --attach", err)
+	}
+	return built, nil
 }
 
 // traceable refuses a source of which no provenance could say the truth.

@@ -48,9 +48,18 @@ func (s *Slipway) policy(ctx context.Context, revision string) (attest.Policy, b
 	return attest.Policy{Keys: keys, Source: s.VerifySource, Revision: revision}, true, err
 }
 
-// verified asks the registry for what is attached to an image, and judges it by the settings.
-// It is nil if they demand nothing.
+// verified is what the settings demand to be known of an image. It is nil if they demand nothing.
 func (s *Slipway) verified(ctx context.Context, image, revision string) (*verification, error) {
+	found, err := s.judged(ctx, image, revision)
+	if err != nil || found == nil {
+		return nil, err
+	}
+	return &verification{found.Key, found.Source, found.Revision}, nil
+}
+
+// judged asks the registry for what is attached to an image, and judges it by the settings.
+// It is nil if they demand nothing.
+func (s *Slipway) judged(ctx context.Context, image, revision string) (*attest.Verified, error) {
 	policy, wanted, err := s.policy(ctx, revision)
 	if err != nil || !wanted {
 		return nil, err
@@ -76,7 +85,7 @@ func (s *Slipway) verified(ctx context.Context, image, revision string) (*verifi
 	if err != nil {
 		return nil, err
 	}
-	return &verification{found.Key, found.Source, found.Revision}, nil
+	return &found, nil
 }
 
 // judge reads what is attached to an image, and compares it with a policy.
@@ -85,7 +94,19 @@ func (a registryAccess) judge(ctx context.Context, puller *remote.Puller, image 
 	if err != nil {
 		return attest.Verified{}, referrers.ReadCause(image, err, a.login())
 	}
-	return attest.Verify(image.Context().Name()+"@"+image.DigestStr(), bundles, policy)
+	address := image.Context().Name() + "@" + image.DigestStr()
+	if len(bundles) == 0 && ofOnePlatform(ctx, puller, image) {
+		return attest.Verified{}, fmt.Errorf("%s is not signed: %s", address, signedIndex)
+	}
+	return attest.Verify(address, bundles, policy)
+}
+
+const signedIndex = "it is the image of one platform, and publish signs the index of all: give the digest that publish printed"
+
+// ofOnePlatform says whether there is an image where an index of images is looked for.
+func ofOnePlatform(ctx context.Context, puller *remote.Puller, image name.Digest) bool {
+	there, err := puller.Head(ctx, image)
+	return err == nil && there.MediaType.IsImage()
 }
 
 // puller reads from the registry, and logs in once.

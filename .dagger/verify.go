@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,8 @@ func (s *Slipway) Verify(
 	if err != nil {
 		return "", err
 	}
-	if _, err := s.verified(ctx, image, ""); err != nil {
+	believed, err := s.judged(ctx, image, "")
+	if err != nil {
 		return "", err
 	}
 	to, err := s.access(ctx, ref.Context())
@@ -57,10 +59,32 @@ func (s *Slipway) Verify(
 	if err != nil {
 		return "", err
 	}
-	published, built, err := s.claimed(ctx, to, puller, ref)
+	published, claims, err := s.claimed(ctx, to, puller, ref, believed)
 	if err != nil {
 		return "", err
 	}
+	// Anybody who may push may claim something: the first claim that is true will do.
+	var first error
+	for _, built := range claims[:min(len(claims), claimLimit)] {
+		said, err := s.compared(ctx, ref, published, built)
+		if err == nil {
+			return said, nil
+		}
+		first = cmp.Or(first, err)
+	}
+	if len(claims) > 1 && believed == nil {
+		first = fmt.Errorf("%w. It has %d provenances, of which no more than %d are tried: give --verify-key to believe one of them",
+			first, len(claims), claimLimit)
+	}
+	return "", first
+}
+
+// claimLimit is how many provenances of one commit are tried: each is a build.
+const claimLimit = 3
+
+// compared builds again what a provenance says, and compares.
+func (s *Slipway) compared(ctx context.Context, ref name.Digest, published v1.ImageIndex, built attest.Parameters) (string, error) {
+	image := ref.Context().Name() + "@" + ref.DigestStr()
 	again, err := s.rebuilding(ctx, built)
 	if err != nil {
 		return "", fmt.Errorf("%s cannot be built again: %w", image, err)
@@ -69,9 +93,13 @@ func (s *Slipway) Verify(
 	if err != nil {
 		return "", err
 	}
+	source, err := again.sourceURL(ctx) // The claim may have another; what is compared holds this one.
+	if err != nil {
+		return "", err
+	}
 	from := "commit " + built.Revision
-	if built.Source != "" {
-		from += fmt.Sprintf(" of %q", built.Source)
+	if source != "" {
+		from += fmt.Sprintf(" of %q", source)
 	}
 	different, err := compare.Indexes(published, index)
 	if err != nil {
@@ -83,41 +111,51 @@ func (s *Slipway) Verify(
 	return fmt.Sprintf("%s is what %s makes, byte for byte, with %s\n", ref.Context().Name()+"@"+digest.String(), from, built.GoImage), nil
 }
 
-// claimed is a published index, and what its provenance says it was built from.
-func (s *Slipway) claimed(ctx context.Context, to registryAccess, puller *remote.Puller, ref name.Digest,
-) (v1.ImageIndex, attest.Parameters, error) {
-	var attached [][]byte
-	for _, mediaType := range []string{attest.BundleType, inTotoType} {
-		contents, err := referrers.Read(ctx, puller, ref, mediaType)
-		if err != nil {
-			return nil, attest.Parameters{}, referrers.ReadCause(ref, err, to.login())
+// claimed is a published index, and what its provenances say it was built from: those of the commit that
+// is here, each once, or the one that is believed.
+func (s *Slipway) claimed(ctx context.Context, to registryAccess, puller *remote.Puller, ref name.Digest, believed *attest.Verified,
+) (v1.ImageIndex, []attest.Parameters, error) {
+	var claims []attest.Parameters
+	if believed != nil && believed.Built != nil {
+		claims = []attest.Parameters{*believed.Built}
+	} else {
+		var attached [][]byte
+		for _, mediaType := range []string{attest.BundleType, inTotoType} {
+			contents, err := referrers.Read(ctx, puller, ref, mediaType)
+			if err != nil {
+				return nil, nil, referrers.ReadCause(ref, err, to.login())
+			}
+			attached = append(attached, contents...)
 		}
-		attached = append(attached, contents...)
+		claims = attest.Claims(ref.DigestStr(), attached)
 	}
-	claims := attest.Claims(ref.DigestStr(), attached)
+	if len(claims) == 0 && ofOnePlatform(ctx, puller, ref) {
+		return nil, nil, fmt.Errorf("%s has no provenance: %s", ref.Name(), signedIndex)
+	}
 	if len(claims) == 0 {
-		return nil, attest.Parameters{}, fmt.Errorf("%s has no provenance of Slipway's, so what it was built from is not known: "+
+		return nil, nil, fmt.Errorf("%s has no provenance of Slipway's, so what it was built from is not known: "+
 			"publish it with --sign-key or --attach", ref.Name())
 	}
 	st, err := s.stamp(ctx)
 	if err != nil {
-		return nil, attest.Parameters{}, err
+		return nil, nil, err
 	}
 	commit := strings.TrimSuffix(st.revision, "-dirty") // What was edited will show.
-	here := slices.IndexFunc(claims, func(p attest.Parameters) bool { return p.Revision == commit })
-	if here < 0 {
-		return nil, claims[0], fmt.Errorf("%s was built from commit %q of %q, and the source here is at %s: check that one out, and verify again",
-			ref.Name(), claims[0].Revision, claims[0].Source, st.revision)
+	first := claims[0]
+	claims = slices.DeleteFunc(claims, func(p attest.Parameters) bool { return p.Revision != commit })
+	if len(claims) == 0 {
+		return nil, nil, fmt.Errorf("%s was built from commit %q of %q, and the source here is at %s: check that one out, and verify again",
+			ref.Name(), first.Revision, first.Source, st.revision)
 	}
 	got, err := puller.Get(ctx, ref)
 	if err != nil {
-		return nil, claims[here], referrers.ReadCause(ref, err, to.login())
+		return nil, nil, referrers.ReadCause(ref, err, to.login())
 	}
 	if !got.MediaType.IsIndex() {
-		return nil, claims[here], fmt.Errorf("%s is no index of images: give the digest that publish printed", ref.Name())
+		return nil, nil, fmt.Errorf("%s is no index of images: give the digest that publish printed", ref.Name())
 	}
 	index, err := got.ImageIndex()
-	return index, claims[here], err
+	return index, claims, err
 }
 
 // rebuilding are the settings with which an image was built. What a provenance says may be

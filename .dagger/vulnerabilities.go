@@ -24,6 +24,8 @@ const (
 	// databaseAge is how old a database may be: an older one finds nothing new and looks as
 	// good as one that has nothing to find.
 	databaseAge = 90 * 24 * time.Hour
+	// clockSkew is how much a database may be of the future.
+	clockSkew = 24 * time.Hour
 
 	publicDatabase    = "https://vuln.go.dev"
 	databaseDirectory = "/database"
@@ -39,7 +41,7 @@ const (
 // The answer depends on the day: it is never cached, and not among the checks of dagger
 // check, which give the same answer for the same source. Call it on a schedule.
 //
-// A database that cannot be reached, is empty, or is older than 90 days is an error:
+// A database that cannot be reached, is empty, or is older than 90 days or of the future is an error:
 // nothing passes unseen.
 //
 // With --image it looks into a published image instead, whoever made it: at the modules that its
@@ -161,6 +163,10 @@ func databaseDate(report string) time.Time {
 func recent(modified time.Time) error {
 	if modified.IsZero() {
 		return errors.New("the vulnerability database does not say how old it is: give another with --database or --database-dir")
+	}
+	if time.Until(modified) > clockSkew {
+		return fmt.Errorf("the vulnerability database is of %s, which is still to come, so how old it is cannot be told: "+
+			"get it again, and look at this machine's clock", modified.Format(time.DateOnly))
 	}
 	if time.Since(modified) > databaseAge {
 		return fmt.Errorf("the vulnerability database is of %s, older than 90 days: it knows nothing of what was found since; get a newer one",

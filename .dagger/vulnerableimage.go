@@ -65,7 +65,7 @@ func (s *Slipway) publishedPrograms(ctx context.Context, image string) ([]spdx.P
 	}
 	got, err := remote.Get(ref, remote.WithContext(ctx), remote.WithAuth(to.auth), remote.WithTransport(to.route))
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", image, err)
+		return nil, to.readCause(image, err)
 	}
 	if got.MediaType.IsIndex() {
 		index, err := got.ImageIndex()

@@ -7,12 +7,14 @@
 //
 //	exec daggerw …    dagger, on the engine that daggerw finds
 //	checkout DIR      copies this repository's files (not its history) into DIR
-//	registry [auth] [tls] | registry referrers
+//	registry [auth] [tls] [immutable] [refusing] | registry referrers
 //	                  starts a registry on a free port of this machine and sets
 //	                  $REGISTRY to localhost:port, $REGISTRY_PORT to the port and
 //	                  $REGISTRY_LAN to the address that containers reach; with auth
 //	                  it wants user "ann", password "let-me-in"; with tls it calls
 //	                  itself registry.test, signed by registry/ca.pem alone; with
+//	                  immutable no tag moves; with refusing it takes no manifest about
+//	                  another one, which is what a signature is; with
 //	                  referrers it has their API, which distribution has not
 //	modproxy          starts a proxy for Go modules that wants a password, and sets $MODPROXY
 //	                  to its address; modproxy/ has ca.pem, a netrc with the password, one
@@ -189,12 +191,19 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 		_ = cmd.Wait()
 	})
 	address := net.JoinHostPort("localhost", port)
-	if slices.Contains(args, "immutable") {
-		address, port = immutableTags(ts, address)
+	await(ts, address)
+	for kind, refuses := range map[string]refusal{"immutable": movesTag, "refusing": isArtifact} {
+		if slices.Contains(args, kind) {
+			address, port = refusing(ts, address, refuses)
+		}
 	}
 	ts.Setenv("REGISTRY", address)
 	ts.Setenv("REGISTRY_PORT", port)
 	ts.Setenv("REGISTRY_LAN", net.JoinHostPort(lanAddress(ts), port))
+}
+
+// await waits until a registry listens.
+func await(ts *testscript.TestScript, address string) {
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", address); err == nil {
 			ts.Check(conn.Close())

@@ -127,6 +127,18 @@ func TestVerify(t *testing.T) {
 	other.Revision = strings.Repeat("f", 40)
 	nowhere := params
 	nowhere.Source = ""
+	from := func(source string) Parameters {
+		p := params
+		p.Source = source
+		return p
+	}
+	named, err := State(Signature, struct{}{}, Image("registry.example.com/other:v2", digest))
+	if err == nil {
+		named, err = Sign(ours, named)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	foreignType := strings.NewReplacer(BuildType, "https://example.com/build/v1")
 	earlier := strings.NewReplacer(statementType, earlierType)
 	resigned := func(b []byte, r *strings.Replacer) []byte {
@@ -155,6 +167,8 @@ func TestVerify(t *testing.T) {
 		"signed":                       {set{signature}, "", "", ""},
 		"all of it":                    {set{sbom, built, signature}, source, revision, ""},
 		"source as cloned":             {set{built, signature}, "https://GitHub.com/acme/hello.git/", "", ""},
+		"port of https":                {set{built, signature}, "https://github.com:443/acme/hello", "", ""},
+		"under another name":           {set{named, built}, source, "", ""},
 		"twice":                        {set{signature, signature, built, built}, source, revision, ""},
 		"among what others left":       {set{[]byte("{"), nil, unsigned, foreign, built, signature}, source, "", ""},
 		"with an earlier statement":    {set{resigned(built, earlier), resigned(signature, earlier)}, source, "", ""},
@@ -181,6 +195,13 @@ func TestVerify(t *testing.T) {
 		"edited source":                   {set{signature, edit(evil, moved.Source, source)}, source, "", "has no provenance by --verify-key"},
 		"another source":                  {set{signature, evil}, source, "", `was built from "https://github.com/evil/hello", not from https`},
 		"another letter case in the path": {set{signature, built}, "https://github.com/Acme/hello", "", "not from https://github.com/Acme/hello"},
+		"a longer name":                   {set{signature, provenanceOf(ours, from(source+"-evil"))}, source, "", `hello-evil", not from`},
+		"a shorter name":                  {set{signature, built}, source + "-evil", "", "not from https://github.com/acme/hello-evil"},
+		"below it":                        {set{signature, provenanceOf(ours, from(source+"/evil"))}, source, "", `hello/evil", not from`},
+		"an escaped slash":                {set{signature, provenanceOf(ours, from(source+"%2Fevil"))}, source, "", "not from"},
+		"a longer host":                   {set{signature, provenanceOf(ours, from("https://github.com.evil.example/acme/hello"))}, source, "", "not from"},
+		"with a query":                    {set{signature, provenanceOf(ours, from(source+"?evil"))}, source, "", "not from"},
+		"by another scheme":               {set{signature, provenanceOf(ours, from("http://github.com/acme/hello"))}, source, "", "not from"},
 		"another commit":                  {set{signature, provenanceOf(ours, other)}, source, revision, `was built from commit "ffff`},
 		"source and commit of two":        {set{signature, evil, provenanceOf(ours, other)}, source, revision, "was built from"},
 		"a source without a name":         {set{signature, provenanceOf(ours, nowhere)}, source, "", "names no repository"},
@@ -207,10 +228,20 @@ func TestChecks(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"", "github.com/acme/hello", "http://github.com/acme/hello", "https://github.com", "https://u:p@github.com/acme/hello",
-		"https://github.com/acme/hello#main", "git@github.com:acme/hello.git", "https://%zz",
+		"https://github.com/acme/hello#main", "ssh://git@github.com/acme/hello.git", "git+https://github.com/acme/hello", "git@github.com:acme/hello.git", "https://%zz",
 	} {
 		if CheckSource(bad) == nil {
 			t.Errorf("%q is taken for a repository", bad)
+		}
+	}
+	for _, good := range []string{"1", "v1", "1.2.3", "v1.2.3+meta", "v1.2.3-rc.1", "2026.01.31", "feature/x", "1~2"} {
+		if err := CheckVersion(good); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, bad := range []string{"", " ", "1 2", "-x", ".1", "1.0\n", "1,2", "v1.0é", "\x1b[2J", strings.Repeat("1", 129)} {
+		if CheckVersion(bad) == nil {
+			t.Errorf("%q is taken for a version", bad)
 		}
 	}
 	if err := CheckRevision(revision); err != nil {
@@ -241,11 +272,17 @@ func TestClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	foreign := strings.Replace(string(bare), BuildType, "https://example.com/build/v1", 1)
+	moved := params
+	moved.Port = 9090
+	unsigned, err := State(Provenance, Built(moved, ""), Image("", digest))
+	if err != nil {
+		t.Fatal(err)
+	}
 	all := Claims(digest, set{
-		[]byte("{"), built, bare, []byte(foreign),
+		[]byte("{"), built, bare, []byte(foreign), unsigned, unsigned, built,
 		signed(t, keyOf(8), Provenance, Built(params, ""), another), signed(t, keyOf(8), Signature, struct{}{}, digest),
 	})
-	if len(all) != 2 || !reflect.DeepEqual(all[0], params) || !reflect.DeepEqual(all[1], params) {
+	if len(all) != 2 || !reflect.DeepEqual(all[0], params) || !reflect.DeepEqual(all[1], moved) {
 		t.Errorf("claims %+v", all)
 	}
 }

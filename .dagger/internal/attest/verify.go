@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"dagger/slipway/internal/signkey"
@@ -107,7 +109,7 @@ func (policy Policy) Accepts(image string, built Parameters) error {
 }
 
 // Claims are what others say, with or without a signature, that an image was built from by
-// Slipway. They prove nothing: building it again does.
+// Slipway, each once. They prove nothing: building it again does.
 func Claims(digest string, attached [][]byte) []Parameters {
 	var all []Parameters
 	for _, text := range attached {
@@ -118,7 +120,9 @@ func Claims(digest string, attached [][]byte) []Parameters {
 		if err != nil || said.PredicateType != Provenance || !said.is(digest) {
 			continue
 		}
-		if p, ours := parameters(said.Predicate); ours {
+		p, ours := parameters(said.Predicate)
+		same := func(other Parameters) bool { return reflect.DeepEqual(p, other) }
+		if ours && !slices.ContainsFunc(all, same) {
 			all = append(all, p)
 		}
 	}
@@ -148,6 +152,14 @@ func (p Parameters) Check() error {
 	return nil
 }
 
+// CheckVersion refuses what is no word: it goes into commands, and becomes a tag of the image.
+func CheckVersion(version string) error {
+	if !word.MatchString(version) || len(version) > 128 {
+		return fmt.Errorf("--version %.80q is not a version: letters, digits and . - + _ ~ /, a letter or a digit first, 128 at most", version)
+	}
+	return nil
+}
+
 // word is a version or a build tag: nothing that could be an argument of its own.
 var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~/-]*$`)
 
@@ -156,7 +168,7 @@ var commitHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 // CheckRevision refuses what is no commit: an abbreviation may come to mean another one.
 func CheckRevision(revision string) error {
 	if !commitHash.MatchString(revision) {
-		return fmt.Errorf("--verify-revision %q is not the full hash of a commit: git rev-parse HEAD prints it", revision)
+		return fmt.Errorf("--verify-revision %q is not the full hash of a commit, in lower case: git rev-parse HEAD prints it", revision)
 	}
 	return nil
 }
@@ -174,8 +186,8 @@ func CheckSource(source string) error {
 // normal is a repository's URL without what makes no difference to where it leads.
 func normal(source string) string {
 	u, err := url.Parse(source)
-	if err != nil {
+	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return source
 	}
-	return u.Scheme + "://" + strings.ToLower(u.Host) + strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), ".git")
+	return u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), ":443") + strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), ".git")
 }

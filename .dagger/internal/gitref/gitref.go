@@ -145,14 +145,7 @@ var majorDir = regexp.MustCompile(`(^|/)v[0-9]+$`)
 // before other words. unread is the best of the tags that may be annotated, of which the
 // files do not say on which commit they are.
 func (r Repository) version(module string, rooted bool) (best, unread string) {
-	prefixes := []string{""}
-	if dir := majorDir.ReplaceAllString(module, ""); dir != "." && dir != "" {
-		prefixes = []string{dir + "/", ""}
-		if rooted {
-			prefixes = prefixes[:1]
-		}
-	}
-	for _, prefix := range prefixes {
+	for _, prefix := range prefixes(module, rooted) {
 		for ref := range r.refs {
 			tag, ok := strings.CutPrefix(ref, "refs/tags/"+prefix)
 			if !ok || path.Base(tag) != tag || strings.ContainsFunc(tag, notInName) {
@@ -171,6 +164,32 @@ func (r Repository) version(module string, rooted bool) (best, unread string) {
 		}
 	}
 	return "", unread
+}
+
+// prefixes are what a module's tags begin with, the best first.
+func prefixes(module string, rooted bool) []string {
+	dir := majorDir.ReplaceAllString(module, "")
+	switch {
+	case dir == "." || dir == "":
+		return []string{""}
+	case rooted:
+		return []string{dir + "/"}
+	}
+	return []string{dir + "/", ""}
+}
+
+// Tagged is the commit that a version's tag is on, with or without a v before it, "" if there is no
+// such tag or it cannot be told.
+func (r Repository) Tagged(version, module string, rooted bool) string {
+	bare := strings.TrimPrefix(version, "v")
+	for _, prefix := range prefixes(module, rooted) {
+		for _, tag := range []string{"v" + bare, bare} {
+			if at, told := r.commit("refs/tags/" + prefix + tag); told && at != "" {
+				return at
+			}
+		}
+	}
+	return ""
 }
 
 // commit is what a tag is on. It is not told if the tag is in a file of its own, which

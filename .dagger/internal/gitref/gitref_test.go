@@ -75,3 +75,34 @@ func TestRead(t *testing.T) {
 		})
 	}
 }
+
+func TestTagged(t *testing.T) {
+	files := map[string]string{
+		"HEAD":            here,
+		"refs/tags/1.0.0": here,
+		"refs/tags/v3":    tag, // Its object is not there.
+		"packed-refs": there + " refs/tags/v1.2.3\n" + tag + " refs/tags/v1.2.4\n^" + here + "\n" +
+			there + " refs/tags/web/v2.0.0\n" + here + " refs/tags/v2.0.0\n",
+	}
+	for _, tt := range []struct {
+		version, module string
+		rooted          bool
+		want            string
+	}{
+		{"v1.2.3", ".", true, there},
+		{"1.2.3", ".", true, there},
+		{"v1.0.0", ".", true, here},
+		{"1.2.4", ".", true, here},
+		{"1.2.5", ".", true, ""},
+		{"3", ".", true, ""},
+		{"v2.0.0", ".", true, here},
+		{"v2.0.0", "web", true, there},
+		{"v1.2.3", "web", true, ""},
+		{"v1.2.3", "web", false, there},
+		{"v2.0.0", "web/v2", false, there},
+	} {
+		if got := Open(files, "").Tagged(tt.version, tt.module, tt.rooted); got != tt.want {
+			t.Errorf("%s of %s: %q, want %q", tt.version, tt.module, got, tt.want)
+		}
+	}
+}

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// AttachCause says why nothing could be attached, where that has to do with artifacts. It is
-// nil for what can happen to any push.
+// AttachCause says why nothing could be attached to an image that is there already, where the registry has
+// said it. It is nil where it wants a login, or knows no right to push, as for any push.
 func AttachCause(repo name.Repository, err error) error {
 	var refused *transport.Error
 	if !errors.As(err, &refused) {
@@ -24,16 +24,19 @@ func AttachCause(repo name.Repository, err error) error {
 		tag = path.Base(refused.Request.URL.Path)
 	}
 	switch code := refused.StatusCode; {
-	case code == http.StatusUnauthorized || code >= http.StatusInternalServerError || code == http.StatusTooManyRequests:
+	case code == http.StatusUnauthorized:
 		return nil
+	case code == http.StatusTooManyRequests || code >= http.StatusInternalServerError && code != http.StatusNotImplemented:
+		return fmt.Errorf("cannot attach to %s: the registry answered %d: no tag has moved; publish again, or without --sign-key "+
+			"if it answers so each time", repo.Name(), code)
 	case strings.HasPrefix(tag, "sha256-"):
 		return fmt.Errorf("cannot attach to %s: it has no referrers API, and its tag %.20s… cannot be written (%d): "+
-			"exempt sha256-* from immutable tags, or publish without --sign-key", repo.Name(), tag, code)
+			"exempt sha256-* from immutable tags, or publish without --sign-key and --attach", repo.Name(), tag, code)
 	case code == http.StatusForbidden:
 		return nil
 	default:
-		return fmt.Errorf("cannot attach to %s: the registry refuses artifacts (%d): publish without --sign-key, or use one that knows OCI 1.1",
-			repo.Name(), code)
+		return fmt.Errorf("cannot attach to %s: the registry refuses artifacts (%d): no tag has moved; publish without --sign-key and --attach, "+
+			"or use one that knows OCI 1.1", repo.Name(), code)
 	}
 }
 

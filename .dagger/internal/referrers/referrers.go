@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"sync/atomic"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -25,8 +27,9 @@ const (
 	emptyType types.MediaType = "application/vnd.oci.empty.v1+json"
 
 	// attachedLimit is how many attached artifacts are looked at. Anybody who may push may attach.
-	attachedLimit = 64
-	contentLimit  = 16 << 20 // bytes of one
+	attachedLimit = 256
+	contentLimit  = 16 << 20          // bytes of one
+	totalLimit    = 16 * contentLimit // bytes of all
 	readers       = 4
 )
 
@@ -106,6 +109,15 @@ var ErrNoImage = errors.New("no such image in the registry")
 
 // List has the digests of the manifests that are attached to an image.
 func List(ctx context.Context, puller *remote.Puller, image name.Digest) ([]v1.Hash, error) {
+	listed, err := list(ctx, puller, image)
+	var all []v1.Hash
+	for _, d := range listed {
+		all = append(all, d.Digest)
+	}
+	return all, err
+}
+
+func list(ctx context.Context, puller *remote.Puller, image name.Digest) ([]v1.Descriptor, error) {
 	if _, err := puller.Head(ctx, image); absent(err) {
 		return nil, ErrNoImage
 	} else if err != nil {
@@ -119,34 +131,35 @@ func List(ctx context.Context, puller *remote.Puller, image name.Digest) ([]v1.H
 	if err != nil {
 		return nil, err
 	}
-	var all []v1.Hash
-	for _, d := range listed.Manifests {
-		if d.MediaType == types.OCIManifestSchema1 && d.Platform == nil { // GitLab lists the image's own here.
-			all = append(all, d.Digest)
-		}
-	}
-	return all, nil
+	return slices.DeleteFunc(listed.Manifests, func(d v1.Descriptor) bool {
+		return d.MediaType != types.OCIManifestSchema1 || d.Platform != nil // GitLab lists the image's own here.
+	}), nil
 }
 
 // Read has the contents, of one media type, of what is attached to an image. What is no longer
 // there is not attached: registries that clean up leave such entries.
 func Read(ctx context.Context, puller *remote.Puller, image name.Digest, mediaType string) ([][]byte, error) {
-	attached, err := List(ctx, puller, image)
+	listed, err := list(ctx, puller, image)
 	if err != nil {
 		return nil, err
 	}
+	attached := slices.DeleteFunc(listed, func(d v1.Descriptor) bool { return !maybe(d, mediaType) })
 	if len(attached) > attachedLimit {
-		return nil, fmt.Errorf("%d artifacts are attached to the image, and no more than %d are looked at: delete those that are not yours",
-			len(attached), attachedLimit)
+		return nil, fmt.Errorf("%d artifacts that may be signatures are attached to the image, and no more than %d are looked at: "+
+			"delete those that are not yours", len(attached), attachedLimit)
 	}
 	found := make([][]byte, len(attached))
+	var total atomic.Int64
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(readers)
-	for i, digest := range attached {
+	for i, d := range attached {
 		work.Go(func() (err error) {
-			found[i], err = content(ctx, puller, image, digest, mediaType)
+			found[i], err = content(ctx, puller, image, d.Digest, mediaType)
 			if absent(err) {
 				err = nil
+			}
+			if total.Add(int64(len(found[i]))) > totalLimit {
+				return fmt.Errorf("more than %d MiB are attached to the image, and no more are looked at: delete what is not yours", totalLimit>>20)
 			}
 			return err
 		})
@@ -159,6 +172,12 @@ func Read(ctx context.Context, puller *remote.Puller, image name.Digest, mediaTy
 		}
 	}
 	return contents, err
+}
+
+// maybe says whether what is listed may hold content of a media type. Where the list says nothing, or what
+// older tools noted there whatever it was, the manifest is to be read.
+func maybe(d v1.Descriptor, mediaType string) bool {
+	return d.ArtifactType == mediaType || d.ArtifactType == "" || d.ArtifactType == string(emptyType)
 }
 
 // content is that of one artifact, nil if it is of another media type or about another image.

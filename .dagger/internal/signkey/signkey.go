@@ -37,6 +37,9 @@ const giveP256 = "give an ECDSA key on P-256, as cosign generate-key-pair makes"
 func Private(text []byte, password string, flag, passwordFlag string) (*ecdsa.PrivateKey, error) {
 	block := first(text)
 	if block == nil {
+		if why := unreadable(text); why != "" {
+			return nil, fmt.Errorf("%s %s", flag, why)
+		}
 		return nil, fmt.Errorf("%s is no private key in PEM: %s, or openssl ecparam -genkey -name prime256v1", flag, giveP256)
 	}
 	switch kind := block.Type; {
@@ -87,6 +90,8 @@ func private(der []byte, flag string) (*ecdsa.PrivateKey, error) {
 // Public reads public keys in PEM, one or several: while a key is replaced, both count.
 func Public(text []byte, flag string) ([]*ecdsa.PublicKey, error) {
 	var keys []*ecdsa.PublicKey
+	why := unreadable(text)
+	text = bytes.TrimPrefix(text, byteOrderMark)
 	for {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {
@@ -113,7 +118,10 @@ func Public(text []byte, flag string) ([]*ecdsa.PublicKey, error) {
 		}
 		keys = append(keys, key)
 	}
-	if len(keys) == 0 {
+	switch {
+	case len(keys) == 0 && why != "":
+		return nil, fmt.Errorf("%s %s", flag, why)
+	case len(keys) == 0:
 		return nil, fmt.Errorf("%s is no public key in PEM: give the cosign.pub that goes with the key", flag)
 	}
 	return keys, nil
@@ -133,10 +141,26 @@ func ID(key *ecdsa.PublicKey) string {
 func first(text []byte) *pem.Block {
 	for {
 		var block *pem.Block
-		if block, text = pem.Decode(bytes.TrimPrefix(text, []byte("\ufeff"))); block == nil || block.Type != parameters {
+		if block, text = pem.Decode(bytes.TrimPrefix(text, byteOrderMark)); block == nil || block.Type != parameters {
 			return block
 		}
 	}
+}
+
+// byteOrderMark begins the text files that some editors write.
+var byteOrderMark = []byte("\ufeff")
+
+// unreadable says why a text that was to be PEM is none, as far as that shows: "" if it does not.
+func unreadable(text []byte) string {
+	switch {
+	case len(bytes.TrimSpace(text)) == 0:
+		return "is empty: give the file's content, all lines of it"
+	case bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return "is text in UTF-16: write it again as UTF-8"
+	case bytes.Contains(text, []byte("-----BEGIN ")):
+		return "is cut off or has lost the ends of its lines: give the file as it was made, all lines of it, none indented"
+	}
+	return ""
 }
 
 func onP256(key *ecdsa.PublicKey, flag string) error {

@@ -11,7 +11,7 @@ import (
 type Module struct{ Path, Version, As string }
 
 // Modules are those that any of the programs holds, and Go's own library. Directories of the
-// source that stand in for one are the source's own.
+// source that stand in for one are the source's own, and so are the other modules of its workspace.
 func Modules(programs []Program) []Module {
 	found := map[Module]bool{}
 	for _, p := range programs {
@@ -21,7 +21,7 @@ func Modules(programs []Program) []Module {
 			if m.Replace != nil {
 				is = m.Replace
 			}
-			if is.Version != "" {
+			if is.Version != "" && is.Version != development {
 				found[Module{is.Path, is.Version, m.Path}] = true
 			}
 		}

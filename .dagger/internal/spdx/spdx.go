@@ -136,6 +136,9 @@ func (d *Document) relate(from, kind, to string) {
 // standardLibrary is what package URLs call Go's own.
 const standardLibrary = "stdlib"
 
+// development is the version of a module of the source, such as another one of its workspace.
+const development = "(devel)"
+
 func goVersion(p Program) string {
 	version, _, _ := strings.Cut(strings.TrimPrefix(p.Info.GoVersion, "go"), " ") // A space begins the experiments.
 	return version
@@ -172,7 +175,8 @@ func module(name, version, sum string) Package {
 	if sum != "" {
 		p.Comment = "go.sum: " + sum // It is no checksum of a file.
 	}
-	if version != "" && version != "(devel)" {
+	if version != "" && version != development {
+		name := strings.ReplaceAll(url.QueryEscape(name), "%2F", "/")
 		p.Refs = []reference{{"PACKAGE-MANAGER", "purl", "pkg:golang/" + name + "@" + url.QueryEscape(version)}}
 	}
 	return p

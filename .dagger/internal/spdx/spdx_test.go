@@ -139,17 +139,20 @@ func TestDescribe(t *testing.T) {
 	forked := &debug.Module{Path: "example.com/old", Version: "v1.0.0",
 		Replace: &debug.Module{Path: "example.com/fork", Version: "v1.0.1", Sum: "h1:def="}}
 	local := &debug.Module{Path: "example.com/beside", Version: "v0.0.0", Replace: &debug.Module{Path: "../beside"}}
+	beside := &debug.Module{Path: "example.com/workspace", Version: "(devel)"}
+	odd := &debug.Module{Path: "git.sr.ht/~acme/c++", Version: "v0.0.0-20260102030405-0123456789ab"}
 	program := func(platform string, deps ...*debug.Module) Program {
 		return Program{platform, "sha256:11" + platform, "/hello", nil, "22" + platform,
 			&debug.BuildInfo{GoVersion: "go1.26.8 X:nodwarf5", Path: "example.com/hello/cmd/hello", Deps: deps}}
 	}
-	programs := []Program{program("linux/amd64", gin, forked, local), program("linux/arm64", newer, gin)}
+	programs := []Program{program("linux/amd64", gin, forked, local, beside, odd), program("linux/arm64", newer, gin)}
 	d := Describe("sha256:00", "1.2.3", "docker.io/library/debian:13@sha256:33", programs)
 	if again := Describe("sha256:00", "1.2.3", "docker.io/library/debian:13@sha256:33", programs); !reflect.DeepEqual(d, again) {
 		t.Error("the same programs are described in two ways")
 	}
 	modules := []Module{
 		{"example.com/fork", "v1.0.1", "example.com/old"}, {"example.com/late", "v2.0.0+incompatible", "example.com/late"},
+		{odd.Path, odd.Version, odd.Path},
 		{"github.com/gin-gonic/gin", "v1.11.0", "github.com/gin-gonic/gin"}, {"stdlib", "1.26.8", "stdlib"},
 	}
 	if got := Modules(programs); !reflect.DeepEqual(got, modules) {
@@ -188,7 +191,11 @@ func TestDescribe(t *testing.T) {
 		"example.com/late":         {"v2.0.0+incompatible", "pkg:golang/example.com/late@v2.0.0%2Bincompatible", ""},
 		"example.com/fork":         {"v1.0.1", "pkg:golang/example.com/fork@v1.0.1", "go.sum: h1:def=; in place of example.com/old v1.0.0"},
 		"example.com/beside":       {"", "", "in place of v0.0.0: ../beside of the source"},
-		"hello":                    {"1.2.3", "", ""},
+		"example.com/workspace":    {"(devel)", "", ""},
+		"git.sr.ht/~acme/c++": {
+			"v0.0.0-20260102030405-0123456789ab", "pkg:golang/git.sr.ht/~acme/c%2B%2B@v0.0.0-20260102030405-0123456789ab", "",
+		},
+		"hello": {"1.2.3", "", ""},
 	} {
 		i := slices.IndexFunc(d.Packages, func(p Package) bool { return p.Name == name })
 		if i < 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -42,8 +43,16 @@ func TestRead(t *testing.T) {
 		"a few words":         {map[string]string{"LICENSE": "Ask me.\n"}, "unknown", "LICENSE"},
 		"mostly other words":  {map[string]string{"LICENSE": mit + strings.Repeat("But not on Sundays, nor in the rain.\n", 100)}, "unknown", "LICENSE"},
 		"one of two is known": {map[string]string{"LICENSE": mit, "LICENSE.docs": "Ask me."}, "MIT; not known: LICENSE.docs", "LICENSE, LICENSE.docs"},
-		"a program":           {map[string]string{"license.go": mit}, "unknown", "it has no file with a licence"},
-		"another word":        {map[string]string{"licensed.txt": mit}, "unknown", "it has no file with a licence"},
+		"a clause before":     {map[string]string{"LICENSE": "Under the MIT licence, with the Commons Clause.\n\n" + mit}, "unknown", "LICENSE"},
+		"a clause after": {map[string]string{"LICENSE": mit + "\nThis software may not be used in production without a subscription.\n"},
+			"unknown", "LICENSE"},
+		"two with a clause": {map[string]string{"LICENSE": mit + "\nNot for commercial use.\n\n" + mit}, "unknown", "LICENSE"},
+		"a word of thanks":  {map[string]string{"LICENSE": "Copyright of many, see AUTHORS.\n\n" + mit + "\nThanks to all.\n"}, "MIT", "LICENSE"},
+		"a mark before":     {map[string]string{"LICENSE.md": "\ufeff# Licence\n\n" + mit}, "MIT", "LICENSE.md"},
+		"two of a kind":     {map[string]string{"LICENSE-MIT": mit, "COPYING": mit}, "MIT", "COPYING, LICENSE-MIT"},
+		"only its name":     {map[string]string{"LICENSE": "MIT\n"}, "unknown", "LICENSE"},
+		"a program":         {map[string]string{"license.go": mit}, "unknown", "it has no file with a licence"},
+		"another word":      {map[string]string{"licensed.txt": mit}, "unknown", "it has no file with a licence"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -57,6 +66,18 @@ func TestRead(t *testing.T) {
 				t.Errorf("%q of %q, %v, want %q of %q", l.names(), l.files(), err, c.want, c.texts)
 			}
 		})
+	}
+	dir := t.TempDir()
+	for file, body := range map[string]string{
+		"LICENSE": mit, "LICENSE.enterprise": "May not be used in production without a subscription.",
+		"LICENSE.3rd": "Others:\n\n" + mit + strings.Repeat("May not.\n", 200),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l, err := read(module{}, dir); err != nil || !slices.Equal(l.limits, []string{"LICENSE.enterprise"}) {
+		t.Errorf("limited by %q, %v", l.limits, err)
 	}
 	if _, err := read(module{Path: "example.com/m", Version: "v1.0.0"}, "/nowhere"); err == nil {
 		t.Error("a module without a directory has a licence")
@@ -74,9 +95,11 @@ func TestRefused(t *testing.T) {
 		allow []string
 		want  []string
 	}{
-		"all":          {found, nil, nil},
-		"listed":       {found, []string{"mit", "apache-2.0", "bsd-3-clause"}, nil},
-		"one is not":   {found, []string{"MIT", "Apache-2.0"}, []string{"example.com/b is under BSD-3-Clause, which --allow does not list"}},
+		"all":        {found, nil, nil},
+		"listed":     {found, []string{"mit", "apache-2.0", "bsd-3-clause"}, nil},
+		"one is not": {found, []string{"MIT", "Apache-2.0"}, []string{"example.com/b is under BSD-3-Clause, which --allow does not list"}},
+		"limited": {[]licensed{{module: module{Path: "example.com/d"}, ids: []string{"MIT"}, limits: []string{"LICENSE.enterprise"}}}, nil,
+			[]string{"example.com/d has a file that limits what MIT allows: read LICENSE.enterprise"}},
 		"unknown":      {append(found, unknown), nil, []string{"example.com/c has no licence that is known", "(LICENSE)"}},
 		"unknown, too": {append(found, unknown), []string{"MIT"}, []string{"under Apache-2.0", "under BSD-3-Clause", "example.com/c has no licence"}},
 	} {

@@ -125,6 +125,9 @@ func refused(found []licensed, allow []string) error {
 			problems = append(problems, fmt.Sprintf("%s has no licence that is known: read what it says of itself (%s)", name, l.files()))
 			continue
 		}
+		for _, file := range l.limits {
+			problems = append(problems, fmt.Sprintf("%s has a file that limits what %s allows: read %s", name, strings.Join(l.ids, ", "), file))
+		}
 		for _, id := range l.ids {
 			if len(allow) > 0 && !slices.ContainsFunc(allow, func(a string) bool { return strings.EqualFold(a, id) }) {
 				problems = append(problems, fmt.Sprintf("%s is under %s, which --allow does not list", name, id))
