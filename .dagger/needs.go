@@ -189,7 +189,7 @@ func (s *Slipway) startService(ctx context.Context, name string, need needs.Serv
 	// Dagger itself waits for a quarter of an hour until a port is open.
 	starting, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
-	service, err := ctr.AsService(dagger.ContainerAsServiceOpts{Args: show(command...)}).Start(starting)
+	service, err := ctr.AsService(dagger.ContainerAsServiceOpts{Args: show(command...), NoInit: true}).Start(starting)
 	if starting.Err() != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("%s: needs: services: %s: nothing listens on its port %d after %s: look at its port and environment",
 			smokeFile, name, need.Port, readyLimit)
@@ -203,7 +203,7 @@ func (s *Slipway) startService(ctx context.Context, name string, need needs.Serv
 	for start := time.Now(); ; time.Sleep(time.Second) {
 		_, err := ctr.WithServiceBinding(name, service).
 			WithEnvVariable("SLIPWAY_CALL", rand.Text()).
-			WithExec(show(need.Ready...)).
+			WithExec(show(need.Ready...), first).
 			Sync(ctx)
 		if err == nil {
 			return service, nil
