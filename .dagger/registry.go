@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"dagger/slipway/internal/login"
+	"dagger/slipway/internal/referrers"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -114,5 +115,5 @@ func (a registryAccess) cause(repo name.Repository, err error) error {
 			"give its CA with --registry-ca",
 			repo.Name())
 	}
-	return pushCause(repo, err)
+	return referrers.PushCause(repo, err)
 }

@@ -13,6 +13,7 @@ import (
 
 	"dagger/slipway/internal/attest"
 	"dagger/slipway/internal/compare"
+	"dagger/slipway/internal/foreign"
 	"dagger/slipway/internal/imageref"
 	"dagger/slipway/internal/linkvars"
 	"dagger/slipway/internal/platform"
@@ -63,7 +64,7 @@ func (s *Slipway) Verify(
 	}
 	again, err := s.rebuilding(ctx, built)
 	if err != nil {
-		return "", fmt.Errorf("%s cannot be built again: %w", image, err)
+		return "", fmt.Errorf("%s cannot be built again: %w", image, foreign.Error(err))
 	}
 	index, digest, err := again.index(ctx)
 	if err != nil {
@@ -71,14 +72,14 @@ func (s *Slipway) Verify(
 	}
 	from := "commit " + built.Revision
 	if built.Source != "" {
-		from += fmt.Sprintf(" of %q", built.Source)
+		from += " of " + foreign.Quote(built.Source)
 	}
 	different, err := compare.Indexes(published, index)
 	if err != nil {
-		return "", fmt.Errorf("cannot compare %s with what %s makes: %w", image, from, err)
+		return "", fmt.Errorf("cannot compare %s with what %s makes: %w", image, from, foreign.Error(err))
 	}
 	if different != "" {
-		return "", fmt.Errorf("%s is not what %s makes here. The first difference is in %s", image, from, different)
+		return "", fmt.Errorf("%s is not what %s makes here. The first difference is in %s", image, from, foreign.Line(different))
 	}
 	return fmt.Sprintf("%s is what %s makes, byte for byte, with %s\n", ref.Context().Name()+"@"+digest.String(), from, built.GoImage), nil
 }
@@ -106,8 +107,8 @@ func (s *Slipway) claimed(ctx context.Context, to registryAccess, puller *remote
 	commit := strings.TrimSuffix(st.revision, "-dirty") // What was edited will show.
 	here := slices.IndexFunc(claims, func(p attest.Parameters) bool { return p.Revision == commit })
 	if here < 0 {
-		return nil, claims[0], fmt.Errorf("%s was built from commit %q of %q, and the source here is at %s: check that one out, and verify again",
-			ref.Name(), claims[0].Revision, claims[0].Source, st.revision)
+		return nil, claims[0], fmt.Errorf("%s was built from commit %s of %s, and the source here is at %s: check that one out, and verify again",
+			ref.Name(), foreign.Quote(claims[0].Revision), foreign.Quote(claims[0].Source), st.revision)
 	}
 	got, err := puller.Get(ctx, ref)
 	if err != nil {
