@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"dagger/slipway/internal/login"
+	"dagger/slipway/internal/plainhttp"
 	"dagger/slipway/internal/referrers"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -64,7 +65,9 @@ func (s *Slipway) access(ctx context.Context, repo name.Repository) (registryAcc
 	if err != nil {
 		return a, err
 	}
-	a.route = route
+	if a.route = route; stranger || !s.PlainHTTP {
+		a.route = plainhttp.Refuse(route)
+	}
 	if s.RegistryCA == nil {
 		return a, nil
 	}

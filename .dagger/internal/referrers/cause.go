@@ -12,11 +12,18 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"dagger/slipway/internal/foreign"
+	"dagger/slipway/internal/plainhttp"
 )
+
+const needsTLS = "it does not answer over TLS, and nothing is sent in the clear to another machine: " +
+	"mend its certificate, or give --plain-http if nobody else is on the way"
 
 // PushCause says in one sentence why the registry did not take the image.
 func PushCause(repo name.Repository, err error) error {
 	var refused *transport.Error
+	if errors.Is(err, plainhttp.ErrRefused) {
+		return fmt.Errorf("cannot push to %s: %s", repo.Name(), needsTLS)
+	}
 	if !errors.As(err, &refused) {
 		return fmt.Errorf("cannot push to %s: %w", repo.Name(), foreign.Error(err))
 	}
@@ -64,6 +71,8 @@ func ReadCause(image name.Digest, err error, login string) error {
 	switch {
 	case errors.Is(err, ErrNoImage):
 		return fmt.Errorf("%s is not in the registry: publish first, or compare the digest with what publish printed", image.Name())
+	case errors.Is(err, plainhttp.ErrRefused):
+		return fmt.Errorf("cannot ask %s for signatures: %s", registry, needsTLS)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("cannot ask %s for signatures: it does not answer in time: is it up, and is --registry the way there?", registry)
 	case !errors.As(err, &refused):
