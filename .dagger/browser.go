@@ -150,7 +150,7 @@ func (s *Slipway) balancedPods(ctx context.Context, ctr *dagger.Container, port 
 			addresses = append(addresses, fmt.Sprintf("%s:%d", name, port))
 			balance = balance.WithServiceBinding(name, ctr.
 				WithEnvVariable("POD_NAME", name).
-				AsService(dagger.ContainerAsServiceOpts{Args: show(command...)}))
+				AsService(dagger.ContainerAsServiceOpts{Args: show(command...), NoInit: true}))
 		}
 		balance = balance.WithExposedPort(balancedPort(pods))
 		args = append(args, fmt.Sprintf("%d=%s", balancedPort(pods), strings.Join(addresses, ",")))

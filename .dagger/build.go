@@ -226,7 +226,7 @@ func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.Fil
 	built, err := s.quiet(ctx, s.forPlatform(modules, p).WithMountedDirectory("/src", files).WithDirectory("/out", dag.Directory()),
 		"go", "build", "-trimpath", "-tags", strings.Join(append(slices.Clone(s.buildTags()), "timetzdata"), ","),
 		"-ldflags", ldflags, "-o", "/out/", code.patterns[0])
-	var c foreign
+	var c foreignPackages
 	var looked error
 	if s.Cgo == nil { // Now that the modules are there; where they may not be, what is found is not to be kept.
 		if err != nil {

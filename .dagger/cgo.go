@@ -36,16 +36,16 @@ func onlyWithCgo(packages string) error {
 		"to compile it too, for the engine's own platform alone, or --cgo=false if the program does without", packages)
 }
 
-// foreign is what is known, with regard to cgo, of the packages of other modules in a program.
-type foreign struct {
+// foreignPackages is what is known, with regard to cgo, of the packages of other modules in a program.
+type foreignPackages struct {
 	names map[string]string // of those whose C is left out, by import path
 	only  []string          // those that have only an error in its place
 }
 
 // foreignCgo looks at a program's packages of other modules. What it finds depends on which of
 // them are imported and not on the code that does: an edit of that repeats nothing.
-func (s *Slipway) foreignCgo(ctx context.Context, modules *dagger.Container, imports []string, p platform.Platform) (foreign, error) {
-	found := foreign{names: map[string]string{}}
+func (s *Slipway) foreignCgo(ctx context.Context, modules *dagger.Container, imports []string, p platform.Platform) (foreignPackages, error) {
+	found := foreignPackages{names: map[string]string{}}
 	if len(imports) == 0 {
 		return found, nil
 	}
@@ -103,7 +103,7 @@ func (s *Slipway) foreignCgo(ctx context.Context, modules *dagger.Container, imp
 var noted memo[string, struct{}]
 
 // note says once of which packages, of the source and of other modules, a Go form is taken in place of C.
-func (f foreign) note(own string) error {
+func (f foreignPackages) note(own string) error {
 	packages := slices.Sorted(maps.Keys(f.names))
 	if own != "" {
 		packages = slices.Concat([]string{own}, packages)

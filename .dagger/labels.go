@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"dagger/slipway/internal/foreign"
 )
 
 // The labels by which an image says what it was made from, and its index, as annotations.
@@ -64,7 +66,7 @@ func (s *Slipway) described(ctx context.Context, image string) stamp {
 		return st
 	}
 	st.version = config.Config.Labels[versionLabel]
-	if revision := config.Config.Labels[revisionLabel]; revision != "" {
+	if revision := config.Config.Labels[revisionLabel]; revision != "" && foreign.Line(revision) == revision {
 		st.revision = revision
 	}
 	return st

@@ -268,7 +268,7 @@ func New(ctx context.Context, args struct {
 	//
 	// +optional
 	Registry *dagger.Service
-	// Registry: HTTP without TLS. localhost needs no telling.
+	// Registry: HTTP without TLS. Loopback needs no telling; nothing else, be it private, is spoken to so.
 	//
 	// +optional
 	PlainHttp bool

@@ -15,6 +15,7 @@ import (
 
 	"dagger/slipway/internal/assets"
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/foreign"
 	"dagger/slipway/internal/needs"
 )
 
@@ -70,7 +71,7 @@ func (s *Slipway) readSmoke(ctx context.Context, file string) (needs.Needs, stri
 	}
 	n, questions, err := needs.Parse([]byte(text))
 	if err != nil {
-		return n, "", fmt.Errorf("%s: %w", file, err)
+		return n, "", fmt.Errorf("%s: %w", file, foreign.Error(err))
 	}
 	if string(questions) == "{}" {
 		return n, smokeDefault, nil
@@ -100,7 +101,7 @@ func (s *Slipway) assets(ctx context.Context, n needs.Needs) (*dagger.Directory,
 		return nil, err
 	}
 	if err := assets.Check(os.DirFS(dir).(fs.ReadLinkFS), files, names); err != nil {
-		return nil, fmt.Errorf("%s: needs: files: %w", smokeFile, err)
+		return nil, fmt.Errorf("%s: needs: files: %w", smokeFile, foreign.Error(err))
 	}
 	if err := assets.Normalize(dir); err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ func (s *Slipway) assetFiles(ctx context.Context, n needs.Needs) (module string,
 	for _, name := range n.Files {
 		found, err := assets.Find(name, path.Join(module, name), tree.Has, tree.Below)
 		if err != nil {
-			return "", nil, fmt.Errorf("%s: needs: files: %w", smokeFile, err)
+			return "", nil, fmt.Errorf("%s: needs: files: %w", smokeFile, foreign.Error(err))
 		}
 		files = append(files, found...)
 	}
@@ -189,7 +190,7 @@ func (s *Slipway) startService(ctx context.Context, name string, need needs.Serv
 	// Dagger itself waits for a quarter of an hour until a port is open.
 	starting, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
-	service, err := ctr.AsService(dagger.ContainerAsServiceOpts{Args: show(command...)}).Start(starting)
+	service, err := ctr.AsService(dagger.ContainerAsServiceOpts{Args: show(command...), NoInit: true}).Start(starting)
 	if starting.Err() != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("%s: needs: services: %s: nothing listens on its port %d after %s: look at its port and environment",
 			smokeFile, name, need.Port, readyLimit)
@@ -203,7 +204,7 @@ func (s *Slipway) startService(ctx context.Context, name string, need needs.Serv
 	for start := time.Now(); ; time.Sleep(time.Second) {
 		_, err := ctr.WithServiceBinding(name, service).
 			WithEnvVariable("SLIPWAY_CALL", rand.Text()).
-			WithExec(show(need.Ready...)).
+			WithExec(show(need.Ready...), first).
 			Sync(ctx)
 		if err == nil {
 			return service, nil

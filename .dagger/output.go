@@ -12,8 +12,12 @@ import (
 // it. In the progress, in the result and in an error, control characters are escaped,
 // commands to CI systems have no effect, and each of the two outputs ends after 1 MiB.
 func (s *Slipway) shown(ctr *dagger.Container, args ...string) *dagger.Container {
-	return ctr.With(s.withShow).WithExec(show(args...))
+	return ctr.With(s.withShow).WithExec(show(args...), first)
 }
+
+// first has a helper be the first program of its container, in place of Dagger's: that one has
+// the same output, and what runs beside it as the same user could write there.
+var first = dagger.ContainerWithExecOpts{NoInit: true}
 
 // withShow puts the program in that show names.
 func (s *Slipway) withShow(ctr *dagger.Container) *dagger.Container {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 
+	"dagger/slipway/internal/foreign"
 	"dagger/slipway/internal/ports"
 )
 
@@ -30,7 +31,7 @@ func (s *Slipway) port(ctx context.Context) (int, error) {
 		return 0, err
 	case ok && n.Port != 0 && n.Port != found.Port:
 		return 0, fmt.Errorf("%s says that the service listens on port %d, and %s of the manifests says %d: correct one of them, or give --port",
-			smokeFile, n.Port, found.File, found.Port)
+			smokeFile, n.Port, foreign.Line(found.File), found.Port)
 	case n.Port != 0:
 		return n.Port, nil
 	case ok:

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -20,7 +18,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
@@ -301,30 +298,4 @@ func image(ctx context.Context, ctr *dagger.Container) (v1.Image, error) {
 		return nil, err
 	}
 	return mutate.ConfigMediaType(mutate.MediaType(img, types.OCIManifestSchema1), types.OCIConfigJSON), nil
-}
-
-// said is what a registry says of an error. Anybody may have written it.
-func said(refused *transport.Error) string {
-	var all []string
-	for _, d := range refused.Errors {
-		all = append(all, strings.TrimSuffix(string(d.Code)+": "+d.Message, ": "))
-	}
-	return cmp.Or(strings.Join(all, "; "), http.StatusText(refused.StatusCode))
-}
-
-// pushCause says in one sentence why the registry did not take the image.
-func pushCause(repo name.Repository, err error) error {
-	var refused *transport.Error
-	if !errors.As(err, &refused) {
-		return fmt.Errorf("cannot push to %s: %w", repo.Name(), err)
-	}
-	switch refused.StatusCode {
-	case http.StatusUnauthorized:
-		return fmt.Errorf("cannot push to %s: the registry does not accept the credentials (401): "+
-			"check --username and --password, or log in again and give --registry-config", repo.Name())
-	case http.StatusForbidden:
-		return fmt.Errorf("cannot push to %s: the registry knows you but does not let you push there (403)", repo.Name())
-	default:
-		return fmt.Errorf("cannot push to %s: the registry answered %d: %.300q", repo.Name(), refused.StatusCode, said(refused))
-	}
 }

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"strings"
 
+	"dagger/slipway/internal/foreign"
 	"dagger/slipway/internal/login"
+	"dagger/slipway/internal/plainhttp"
 	"dagger/slipway/internal/referrers"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -64,7 +66,11 @@ func (s *Slipway) access(ctx context.Context, repo name.Repository) (registryAcc
 	if err != nil {
 		return a, err
 	}
-	a.route = referrers.Route(route)
+	a.route = route
+	if stranger || !s.PlainHTTP {
+		a.route = plainhttp.Refuse(a.route)
+	}
+	a.route = referrers.Route(a.route)
 	if s.RegistryCA == nil {
 		return a, nil
 	}
@@ -105,9 +111,12 @@ func (a registryAccess) tag(ctx context.Context, pusher *remote.Pusher, t name.T
 
 // readCause says in one sentence why an image cannot be read.
 func (a registryAccess) readCause(image string, err error) error {
+	if errors.Is(err, plainhttp.ErrRefused) {
+		return fmt.Errorf("cannot read %s: %w", image, plainhttp.ErrRefused)
+	}
 	var refused *transport.Error
 	if !errors.As(err, &refused) {
-		return fmt.Errorf("cannot read %s: %w", image, err)
+		return fmt.Errorf("cannot read %s: %w", image, foreign.Error(err))
 	}
 	switch refused.StatusCode {
 	case http.StatusUnauthorized:
@@ -115,7 +124,7 @@ func (a registryAccess) readCause(image string, err error) error {
 	case http.StatusNotFound:
 		return fmt.Errorf("%s is not in the registry: compare the digest with what publish printed", image)
 	}
-	return fmt.Errorf("cannot read %s: the registry answered %d: %.300q", image, refused.StatusCode, said(refused))
+	return fmt.Errorf("cannot read %s: the registry answered %d: %w", image, refused.StatusCode, foreign.Error(err))
 }
 
 // cause says in one sentence why the registry did not take the image.
@@ -130,5 +139,5 @@ func (a registryAccess) cause(repo name.Repository, err error) error {
 			"give its CA with --registry-ca",
 			repo.Name())
 	}
-	return pushCause(repo, err)
+	return referrers.PushCause(repo, err)
 }

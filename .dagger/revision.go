@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/foreign"
 	"dagger/slipway/internal/gitref"
 	"dagger/slipway/internal/platform"
 )
@@ -79,7 +80,7 @@ func (s *Slipway) readStamp(ctx context.Context) (stamp, error) {
 		return stamp{}, err
 	}
 	read := repository.Stamp(module, tree.Has("go.mod"))
-	st := stamp{read.Version, read.Revision, read.Doubt, read.Note}
+	st := stamp{read.Version, read.Revision, foreign.Line(read.Doubt), foreign.Line(read.Note)}
 	if st.revision == gitref.Unknown {
 		return st, nil
 	}
@@ -95,9 +96,9 @@ func (s *Slipway) readStamp(ctx context.Context) (stamp, error) {
 	edited, err := repository.Edited(used, os.DirFS(dir).(fs.ReadLinkFS), exists)
 	switch {
 	case err != nil:
-		st.doubt = "whether files are edited cannot be told: " + err.Error()
+		st.doubt = "whether files are edited cannot be told: " + foreign.Line(err.Error())
 	case edited != "":
-		st.version, st.revision, st.doubt = st.version+dirty, st.revision+dirty, edited
+		st.version, st.revision, st.doubt = st.version+dirty, st.revision+dirty, foreign.Line(edited)
 	}
 	return st, nil
 }

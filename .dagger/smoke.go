@@ -82,7 +82,8 @@ func (s *Slipway) watched(ctx context.Context, ctr *dagger.Container, port int) 
 		WithExposedPort(smokePort).
 		WithMountedFile("/slipway-smoke", s.helper("smoke")).
 		AsService(dagger.ContainerAsServiceOpts{
-			Args: slices.Concat([]string{"/slipway-smoke", "run", ":" + strconv.Itoa(smokePort)}, command),
+			Args:   slices.Concat([]string{"/slipway-smoke", "run", ":" + strconv.Itoa(smokePort)}, command),
+			NoInit: true,
 		}), nil
 }
 

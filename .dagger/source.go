@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/foreign"
 	"dagger/slipway/internal/gosource"
 )
 
@@ -297,7 +298,8 @@ func (s *Slipway) code(ctx context.Context, tree *gosource.Tree, dir string, pat
 		return code{}, err
 	}
 	if link, to := gosource.Outside(os.DirFS(links).(fs.ReadLinkFS), used.Links); link != "" {
-		return code{}, fmt.Errorf("%s is a symbolic link to %s, which is outside of the source: put the directory itself there", link, to)
+		return code{}, fmt.Errorf("%s is a symbolic link to %s, which is outside of the source: put the directory itself there",
+			foreign.Line(link), foreign.Line(to))
 	}
 	c.used.Files = nil
 	return c, nil

@@ -158,12 +158,12 @@ func (s *Slipway) tests(ctx context.Context, run string) (*dagger.Container, str
 		WithDirectory("/coverage", dag.Directory(), dagger.ContainerWithDirectoryOpts{Owner: user + ":" + user}).
 		WithMountedFile("/unit", helper).
 		WithNewFile("/report", report).
-		WithUser(user + ":" + user).
+		WithUser(user+":"+user).
 		WithWorkdir("/src").
 		WithExec([]string{
 			"/unit", "replay", "-run", run, "-secrets", strings.Join(n.Secrets, ","), "-coverage", "/coverage/cover.out",
 			"/tests", "/report",
-		}), without, nil
+		}, first), without, nil
 }
 
 // race is the argument by which go test has the race detector, or the reason why the Go

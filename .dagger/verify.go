@@ -14,6 +14,7 @@ import (
 
 	"dagger/slipway/internal/attest"
 	"dagger/slipway/internal/compare"
+	"dagger/slipway/internal/foreign"
 	"dagger/slipway/internal/imageref"
 	"dagger/slipway/internal/linkvars"
 	"dagger/slipway/internal/platform"
@@ -87,7 +88,7 @@ func (s *Slipway) compared(ctx context.Context, ref name.Digest, published v1.Im
 	image := ref.Context().Name() + "@" + ref.DigestStr()
 	again, err := s.rebuilding(ctx, built)
 	if err != nil {
-		return "", fmt.Errorf("%s cannot be built again: %w", image, err)
+		return "", fmt.Errorf("%s cannot be built again: %w", image, foreign.Error(err))
 	}
 	index, digest, err := again.index(ctx)
 	if err != nil {
@@ -99,14 +100,14 @@ func (s *Slipway) compared(ctx context.Context, ref name.Digest, published v1.Im
 	}
 	from := "commit " + built.Revision
 	if source != "" {
-		from += fmt.Sprintf(" of %q", source)
+		from += " of " + foreign.Quote(source)
 	}
 	different, err := compare.Indexes(published, index)
 	if err != nil {
-		return "", fmt.Errorf("cannot compare %s with what %s makes: %w", image, from, err)
+		return "", fmt.Errorf("cannot compare %s with what %s makes: %w", image, from, foreign.Error(err))
 	}
 	if different != "" {
-		return "", fmt.Errorf("%s is not what %s makes here. The first difference is in %s", image, from, different)
+		return "", fmt.Errorf("%s is not what %s makes here. The first difference is in %s", image, from, foreign.Line(different))
 	}
 	return fmt.Sprintf("%s is what %s makes, byte for byte, with %s\n", ref.Context().Name()+"@"+digest.String(), from, built.GoImage), nil
 }
@@ -144,8 +145,8 @@ func (s *Slipway) claimed(ctx context.Context, to registryAccess, puller *remote
 	first := claims[0]
 	claims = slices.DeleteFunc(claims, func(p attest.Parameters) bool { return p.Revision != commit })
 	if len(claims) == 0 {
-		return nil, nil, fmt.Errorf("%s was built from commit %q of %q, and the source here is at %s: check that one out, and verify again",
-			ref.Name(), first.Revision, first.Source, st.revision)
+		return nil, nil, fmt.Errorf("%s was built from commit %s of %s, and the source here is at %s: check that one out, and verify again",
+			ref.Name(), foreign.Quote(first.Revision), foreign.Quote(first.Source), st.revision)
 	}
 	got, err := puller.Get(ctx, ref)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"dagger/slipway/internal/dagger"
+	"dagger/slipway/internal/foreign"
 	"dagger/slipway/internal/imageref"
 	"dagger/slipway/internal/spdx"
 )
@@ -45,7 +46,7 @@ func (s *Slipway) vulnerableImage(ctx context.Context, image, database string, d
 		if err := recent(databaseDate(out)); err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&report, "%s %q\n%s\n", p.Platform, p.Path, out)
+		fmt.Fprintf(&report, "%s %s\n%s\n", foreign.Line(p.Platform), foreign.Quote(p.Path), out)
 	}
 	return report.String(), nil
 }
@@ -87,7 +88,7 @@ func (s *Slipway) publishedPrograms(ctx context.Context, image string) ([]spdx.P
 			}
 			programs, err := spdx.All(d.Platform.String(), img)
 			if err != nil {
-				return nil, fmt.Errorf("cannot read %s: %w", image, err)
+				return nil, fmt.Errorf("cannot read %s: %w", image, foreign.Error(err))
 			}
 			all = append(all, programs...)
 		}
@@ -108,7 +109,7 @@ func (s *Slipway) publishedPrograms(ctx context.Context, image string) ([]spdx.P
 func vulnerableProgram(err error, image string, p spdx.Program, database string) error {
 	var exec *dagger.ExecError
 	if errors.As(err, &exec) && exec.ExitCode == vulnerableStatus {
-		return fmt.Errorf("%s holds vulnerable modules (%s, %q):\n%w", image, p.Platform, p.Path, execCause(err))
+		return fmt.Errorf("%s holds vulnerable modules (%s, %s):\n%w", image, foreign.Line(p.Platform), foreign.Quote(p.Path), execCause(err))
 	}
-	return vulnerable(err, p.Platform, database)
+	return vulnerable(err, foreign.Line(p.Platform), database)
 }

@@ -24,7 +24,7 @@ const module = "slipway/helpers/"
 // module.
 var layers = [][]string{
 	{"internal/object"},
-	{"internal/check", "internal/health", "internal/sanitize", "internal/questions"},
+	{"internal/apart", "internal/check", "internal/health", "internal/sanitize", "internal/questions"},
 	{"internal/kube", "internal/render"},
 	{"internal/release", "internal/registry"},
 	{"cmd/rollout", "cmd/smoke", "cmd/load", "cmd/balance", "cmd/unit", "cmd/show", "cmd/kubeconfig", "cmd/licenses"},

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"dagger/slipway/internal/foreign"
 	"dagger/slipway/internal/signkey"
 )
 
@@ -101,9 +102,9 @@ func (policy Policy) Accepts(image string, built Parameters) error {
 	case policy.Source != "" && built.Source == "":
 		return fmt.Errorf("%s was built from a source whose module path names no repository, not from %s", image, policy.Source)
 	case policy.Source != "" && normal(built.Source) != normal(policy.Source):
-		return fmt.Errorf("%s was built from %q, not from %s", image, built.Source, policy.Source)
+		return fmt.Errorf("%s was built from %s, not from %s", image, foreign.Quote(built.Source), policy.Source)
 	case policy.Revision != "" && built.Revision != policy.Revision:
-		return fmt.Errorf("%s was built from commit %q, not from %s", image, built.Revision, policy.Revision)
+		return fmt.Errorf("%s was built from commit %s, not from %s", image, foreign.Quote(built.Revision), policy.Revision)
 	}
 	return nil
 }

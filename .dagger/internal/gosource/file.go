@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"dagger/slipway/internal/foreign"
 )
 
 // goFile is what a Go file says at its top, and what it embeds.
@@ -67,7 +69,7 @@ func parseFile(name, text string) goFile {
 	if parsed != nil && parsed.Name != nil {
 		file.pkg = parsed.Name.Name
 		for _, spec := range parsed.Imports {
-			if imported, err := strconv.Unquote(spec.Path.Value); err == nil {
+			if imported, err := strconv.Unquote(spec.Path.Value); err == nil && !foreign.Obeyed(imported) { // Go refuses such a one.
 				file.imports = append(file.imports, imported)
 				file.cgo = file.cgo || imported == "C"
 			}

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"dagger/slipway/internal/foreign"
 )
 
 // Ignored are the paths that are never loaded: of .git all but HEAD, index, packed-refs,
@@ -113,7 +115,7 @@ func (t *Tree) link(file string) error {
 	case strings.HasPrefix(path.Base(file), "go.") && path.Ext(file) != ".go":
 		t.refused[file] = fmt.Errorf("%s in the source is a symbolic link: put the file itself there", file)
 	case path.IsAbs(to) || !fs.ValidPath(target):
-		t.refused[file] = fmt.Errorf("%s is a symbolic link to %s, which is outside of the source: put the file itself there", file, to)
+		t.refused[file] = fmt.Errorf("%s is a symbolic link to %s, which is outside of the source: put the file itself there", file, foreign.Line(to))
 	default:
 		t.links[file] = target
 	}

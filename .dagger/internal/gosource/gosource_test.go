@@ -335,3 +335,33 @@ func TestIgnored(t *testing.T) {
 		}
 	}
 }
+
+// What a go.mod, a link or an import says is no name of a file, and is in errors and commands all the same.
+func TestTextsAreHarmless(t *testing.T) {
+	const bad = "\x1b]0;x\a\u202e##[error]::stop"
+	for name, files := range map[string]map[string]string{
+		"replacement":       {"go.mod": gomod + "require a.b/c v0.0.0\nreplace a.b/c => ./" + bad + "\n", "main.go": "package main\n"},
+		"its module":        {"go.mod": gomod + "require " + bad + " v0.0.0\nreplace " + bad + " => ./x\n", "main.go": "package main\n"},
+		"workspace":         {"go.mod": gomod, "go.work": "use ./" + bad + "\n", "main.go": "package main\n"},
+		"workspace outside": {"go.mod": gomod, "go.work": "use ../" + bad + "\n", "main.go": "package main\n"},
+		"link":              {"go.mod": gomod, "main.go": "->/" + bad + ".go"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source, err := tree(t, files)
+			if err == nil {
+				_, err = source.Program(".", Target{Arch: "amd64"})
+			}
+			if err == nil || strings.ContainsAny(err.Error(), "\x1b\a\u202e") || strings.Contains(err.Error(), "##") {
+				t.Errorf("%q", err)
+			}
+		})
+	}
+	source, err := tree(t, map[string]string{"go.mod": gomod, "main.go": "package main\n\nimport (\n\t_ \"a.b/c\"\n\t_ \"a.b/" + bad + "\"\n)\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// These are arguments of go list, which the progress shows.
+	if used, err := source.Program(".", Target{Arch: "amd64"}); err != nil || !slices.Equal(used.Imports, []string{"a.b/c"}) {
+		t.Errorf("%q %v", used.Imports, err)
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"dagger/slipway/internal/foreign"
 )
 
 // module is what a go.mod or go.work file says of the places of modules.
@@ -148,13 +150,13 @@ func (t *Tree) lacks(file, does, dir string, absolute bool) error {
 		if absolute {
 			hint = "put it into the source and name it relative to " + file
 		}
-		return fmt.Errorf("%s %s, which is outside of the source: %s", file, does, hint)
+		return fmt.Errorf("%s %s, which is outside of the source: %s", file, foreign.Line(does), hint)
 	}
 	if err := t.refused[path.Join(dir, "go.mod")]; err != nil {
 		return err
 	}
 	if _, there := t.modules[dir]; !there {
-		return fmt.Errorf("%s %s, but there is no go.mod in %s", file, does, dir)
+		return fmt.Errorf("%s %s, but there is no go.mod in %s", file, foreign.Line(does), foreign.Line(dir))
 	}
 	return nil
 }

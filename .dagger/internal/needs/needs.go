@@ -16,11 +16,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
 
+	"dagger/slipway/internal/foreign"
 	"dagger/slipway/internal/names"
 )
 
@@ -51,10 +50,7 @@ const (
 	longestStart = 30 * time.Minute
 )
 
-var (
-	variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	command  = regexp.MustCompile(`(?i)##(\[|vso|teamcity)`)
-)
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // taken are names under which other containers are reached.
 var taken = []string{"chromium", "cluster", "kubernetes", "registry", "service"}
@@ -158,11 +154,10 @@ func (s Service) check(name string) error {
 // printable refuses a text that would be obeyed by a terminal or a CI system: Dagger prints
 // commands and variables as they are, save the ends of lines. Secrets are not printed.
 func printable(field string, texts ...string) error {
-	hidden := func(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsGraphic(r) }
 	for _, text := range texts {
-		if strings.ContainsFunc(text, hidden) || !utf8.ValidString(text) || command.MatchString(text) {
-			return fmt.Errorf("%s: %.80q has a control character, or a command to a CI system, which would be in the log: "+
-				"leave it out, or put it in secrets", field, command.ReplaceAllString(text, "# #$1"))
+		if foreign.Obeyed(text) {
+			return fmt.Errorf("%s: %s has a control character, or a command to a CI system, which would be in the log: "+
+				"leave it out, or put it in secrets", field, foreign.Quote(text))
 		}
 	}
 	return nil

@@ -10,7 +10,30 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"dagger/slipway/internal/foreign"
+	"dagger/slipway/internal/plainhttp"
 )
+
+// PushCause says in one sentence why the registry did not take the image.
+func PushCause(repo name.Repository, err error) error {
+	var refused *transport.Error
+	if errors.Is(err, plainhttp.ErrRefused) {
+		return fmt.Errorf("cannot push to %s: %w", repo.Name(), plainhttp.ErrRefused)
+	}
+	if !errors.As(err, &refused) {
+		return fmt.Errorf("cannot push to %s: %w", repo.Name(), foreign.Error(err))
+	}
+	switch refused.StatusCode {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("cannot push to %s: the registry does not accept the credentials (401): "+
+			"check --username and --password, or log in again and give --registry-config", repo.Name())
+	case http.StatusForbidden:
+		return fmt.Errorf("cannot push to %s: the registry knows you but does not let you push there (403)", repo.Name())
+	default:
+		return fmt.Errorf("cannot push to %s: the registry answered %d: %w", repo.Name(), refused.StatusCode, foreign.Error(err))
+	}
+}
 
 // AttachCause says why nothing could be attached to an image that is there already, where the registry has
 // said it. It is nil where it wants a login, or knows no right to push, as for any push.
@@ -48,10 +71,12 @@ func ReadCause(image name.Digest, err error, login string) error {
 	switch {
 	case errors.Is(err, ErrNoImage):
 		return fmt.Errorf("%s is not in the registry: publish first, or compare the digest with what publish printed", image.Name())
+	case errors.Is(err, plainhttp.ErrRefused):
+		return fmt.Errorf("cannot ask %s for signatures: %w", registry, plainhttp.ErrRefused)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("cannot ask %s for signatures: it does not answer in time: is it up, and is --registry the way there?", registry)
 	case !errors.As(err, &refused):
-		return fmt.Errorf("cannot ask %s for signatures: %w", registry, err)
+		return fmt.Errorf("cannot ask %s for signatures: %w", registry, foreign.Error(err))
 	case refused.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("cannot ask %s for signatures: 401: %s", registry, login)
 	case refused.StatusCode == http.StatusForbidden:

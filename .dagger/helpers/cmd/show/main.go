@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 
+	"slipway/helpers/internal/apart"
 	"slipway/helpers/internal/sanitize"
 )
 
@@ -24,6 +25,10 @@ func main() {
 	if len(os.Args) < 2 {
 		fmt.Fprintln(os.Stderr, "usage: show PROGRAM [ARG…]")
 		os.Exit(2)
+	}
+	if err := apart.Keep(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(notRun)
 	}
 	status, err := show(os.Stdout, os.Stderr, os.Args[1], os.Args[2:]...)
 	if err != nil {
@@ -39,6 +44,7 @@ func show(out, complaints io.Writer, program string, args ...string) (int, error
 	stderr.Limit(limit)
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Env = apart.Environ()
 	err := cmd.Run()
 	if flushed := errors.Join(stdout.Flush(), stderr.Flush()); err == nil && flushed != nil {
 		return notRun, flushed

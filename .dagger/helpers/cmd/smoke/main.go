@@ -13,6 +13,7 @@ import (
 	"os"
 	"time"
 
+	"slipway/helpers/internal/apart"
 	"slipway/helpers/internal/sanitize"
 )
 
@@ -31,7 +32,9 @@ func main() {
 	var err error
 	switch {
 	case len(os.Args) >= 4 && os.Args[1] == "run":
-		err = run(out, problems, os.Args[2], os.Args[3:])
+		if err = apart.Keep(); err == nil {
+			err = run(out, problems, os.Args[2], os.Args[3:])
+		}
 	case len(os.Args) == 6 && os.Args[1] == "ask":
 		var limit time.Duration
 		if limit, err = time.ParseDuration(os.Args[4]); err == nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"slipway/helpers/internal/apart"
 )
 
 // How much of the service's output is kept for a failure's report.
@@ -34,6 +36,7 @@ type state struct {
 func run(stdout, stderr io.Writer, address string, command []string) error {
 	var log tail
 	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = apart.Environ()
 	cmd.Stdout = io.MultiWriter(stdout, &log)
 	cmd.Stderr = io.MultiWriter(stderr, &log)
 

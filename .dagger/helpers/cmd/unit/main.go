@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 
+	"slipway/helpers/internal/apart"
 	"slipway/helpers/internal/sanitize"
 )
 
@@ -32,6 +33,9 @@ func main() {
 }
 
 func replay(args []string) error {
+	if err := apart.Keep(); err != nil {
+		return err
+	}
 	var r replayer
 	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
 	flags.StringVar(&r.run, "run", "", "only tests whose `name` matches")

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"slipway/helpers/internal/apart"
 )
 
 // overtime is how long a test program may take beyond its -test.timeout, by which
@@ -168,7 +170,7 @@ func (r replayer) program(from string, c call, out *output) error {
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(from, programFile), args...)
 	cmd.Dir = c.Dir
-	cmd.Env = append(cmd.Environ(), "GOCOVERDIR="+coverage)
+	cmd.Env = append(apart.Environ(), "PWD="+c.Dir, "GOCOVERDIR="+coverage)
 	cmd.WaitDelay = leftOpen
 	cmd.Stdout, cmd.Stderr = out, out // one and the same, so that the order stays
 	err = cmd.Run()

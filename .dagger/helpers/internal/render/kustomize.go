@@ -9,11 +9,25 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
 	"slipway/helpers/internal/object"
 )
+
+const (
+	// renderLimit is how long kubectl may take: a kustomization that includes another one twice,
+	// and so on, is a few lines that take years.
+	renderLimit = 2 * time.Minute
+	// maxMemory is the bytes that kubectl may take, and maxRendered what it may write.
+	maxMemory   = 2 << 30
+	maxRendered = 64 << 20
+	maxSaid     = 1 << 20 // bytes of complaints that are kept
+)
+
+var errUnending = fmt.Errorf("they come to more than %s, %d MiB of text or %d MiB of memory: "+
+	"a kustomization may include another one several times, and that again", renderLimit, maxRendered>>20, maxMemory>>20)
 
 // OfflineCommand is the command of this program that runs another one by Offline.
 const OfflineCommand = "offline"
@@ -33,19 +47,38 @@ func kustomize(ctx context.Context, tree, dir string) (text []byte, warnings str
 	if err := os.Chmod(tree, 0o755); err != nil {
 		return nil, "", err
 	}
-	cmd := exec.CommandContext(ctx, self, OfflineCommand, kubectl, "kustomize", filepath.Join(tree, dir))
+	limited, cancel := context.WithTimeout(ctx, renderLimit)
+	defer cancel()
+	cmd := exec.CommandContext(limited, self, OfflineCommand, kubectl, "kustomize", filepath.Join(tree, dir))
 	cmd.Env = []string{"PATH=", "HOME=/nonexistent"}
 	cmd.Dir = tree
 	cmd.SysProcAttr = nobody()
-	var out, said bytes.Buffer
+	out, said := bounded{limit: maxRendered}, bounded{limit: maxSaid}
 	cmd.Stdout, cmd.Stderr = &out, &said
 	err = cmd.Run()
-	warnings = strings.TrimSpace(said.String())
+	if limited.Err() != nil && ctx.Err() == nil || out.full || err != nil && strings.Contains(said.kept.String(), "out of memory") {
+		return nil, "", errUnending
+	}
+	warnings = strings.TrimSpace(said.kept.String())
 	var ended *exec.ExitError
 	if errors.As(err, &ended) && warnings != "" {
 		return nil, "", errors.New(strings.NewReplacer(tree+"/"+copied+"/", "", tree+"/"+fetched+"/", "").Replace(warnings))
 	}
-	return out.Bytes(), warnings, err
+	return out.kept.Bytes(), warnings, err
+}
+
+// bounded keeps the beginning of what is written.
+type bounded struct {
+	kept  bytes.Buffer // not embedded: it would read past the limit by itself
+	limit int
+	full  bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	room := b.limit - b.kept.Len()
+	b.full = b.full || len(p) > room
+	_, err := b.kept.Write(p[:min(len(p), room)])
+	return len(p), err
 }
 
 // decode reads kustomize's output, of which each document is an object. Within one,

@@ -44,12 +44,15 @@ var machine = map[string]struct{ arch, socket uint32 }{
 }
 
 // Offline turns this program into another one that has no way to open a socket, be it
-// to the network or to a neighbour: the kernel refuses, to it and to all it starts. It
-// returns only if that fails.
+// to the network or to a neighbour, and a bounded memory: the kernel refuses, to it and to
+// all it starts. It returns only if that fails.
 func Offline(args []string) error {
 	m, known := machine[runtime.GOARCH]
 	if !known || len(args) == 0 {
 		return errors.New("nothing can be rendered without a network on " + runtime.GOARCH)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_DATA, &syscall.Rlimit{Cur: maxMemory, Max: maxMemory}); err != nil {
+		return fmt.Errorf("the kernel does not bound a program's memory: %w", err)
 	}
 	load := func(offset uint32) syscall.SockFilter {
 		return syscall.SockFilter{Code: syscall.BPF_LD | syscall.BPF_W | syscall.BPF_ABS, K: offset}

@@ -99,6 +99,29 @@ func TestKustomizeFetchesNothing(t *testing.T) {
 	}
 }
 
+// A few lines may come to more than any machine holds.
+func TestKustomizeEnds(t *testing.T) {
+	needsKubectl(t)
+	files := map[string]string{
+		"manifests/base/kustomization.yaml": "resources: [many]\n",
+		"manifests/base/many/cm.yaml":       "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {k: " + strings.Repeat("v", 3<<20) + "}\n",
+	}
+	dir := "manifests/base/many"
+	for range 5 {
+		files[dir+"/kustomization.yaml"] = "resources: [a, b]\n"
+		files[dir+"/b/kustomization.yaml"] = "namePrefix: b\nresources: [../a/next]\n"
+		files[dir+"/a/kustomization.yaml"] = "namePrefix: a\nresources: [next]\n"
+		dir += "/a/next"
+	}
+	files[dir+"/kustomization.yaml"] = "resources: [cm.yaml]\n"
+	files[dir+"/cm.yaml"] = files["manifests/base/many/cm.yaml"]
+	delete(files, "manifests/base/many/cm.yaml")
+	_, err := Manifests(t.Context(), Input{Dir: makeTree(t, files), Overlay: "base"})
+	if err == nil || !strings.Contains(err.Error(), "they come to more than") {
+		t.Errorf("%.500v", err)
+	}
+}
+
 func needsKubectl(t *testing.T) {
 	if _, err := exec.LookPath("kubectl"); err != nil {
 		t.Skip("there is no kubectl")

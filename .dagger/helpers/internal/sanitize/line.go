@@ -92,8 +92,9 @@ func hidden(r rune) bool {
 }
 
 // commands act anywhere in a line: GitHub's runner looks for "##[" with the name of a
-// command after it, Azure's agent for "##vso[", TeamCity for "##teamcity[".
-var commands = regexp.MustCompile(`(?i)##(\[|vso|teamcity)`)
+// command after it, Azure's agent for "##vso[", TeamCity for "##teamcity[", Octopus for
+// "##octopus[", and others for their name likewise.
+var commands = regexp.MustCompile(`(?i)##(\w*\[|vso|teamcity)`)
 
 // disarm takes the effect from the commands that CI systems read in the output of a
 // step: with them a log line of a pod could set outputs, unmask values, or switch the

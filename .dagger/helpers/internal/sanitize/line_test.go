@@ -34,6 +34,7 @@ func TestLine(t *testing.T) {
 		"soft hyphen inside":   {"#\u00ad#[add-path]c", `#\u00ad#[add-path]c`},
 		"selector inside":      {"#\ufe0f#[add-path]c", "# #[add-path]c"},
 		"Azure":                {"a ##VSO[task.setvariable]b", "a # #VSO[task.setvariable]b"},
+		"any other's":          {"##octopus[setVariable name='']", "# #octopus[setVariable name='']"},
 		"TeamCity":             {"##teamcity[buildStop comment='']", "# #teamcity[buildStop comment='']"},
 		"GitLab":               {"section_start:1:a\r\x1b[0Kb", `section_start:1:a\x0d\x1b[0Kb`},
 		"long":                 {strings.Repeat("ä", 600), strings.Repeat("ä", 477) + "… (123 more characters)"},
