@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -30,8 +31,8 @@ const (
 // be read before it is pushed. No secret is written.
 //
 // Nothing that exists is overwritten: where there are manifests, also in a directory such as
-// k8s or deploy, none are written, and where settings are given, no .env. Returns the changes, which Dagger shows and asks to
-// apply where you are.
+// k8s or deploy, none are written, and where settings are given, no .env. Returns the changes,
+// which Dagger shows and asks to apply where you are.
 //
 //	dagger call init
 //	dagger -y call init                # without the question
@@ -67,11 +68,22 @@ func (s *Slipway) Init(
 	if err != nil {
 		return nil, err
 	}
-	manifests, err := s.manifestsAt(ctx)
+	manifests, err := s.find(ctx, manifestsDir)
 	if err != nil {
 		return nil, err
 	}
 	toDeploy := manifests == "" && s.ManifestsDir == nil
+	if toDeploy {
+		found, err := s.elsewhere(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if kept := slices.Concat(found.Usual(module), found.Usual(s.Dir)); len(kept) > 0 {
+			toDeploy = false
+			slices.Sort(kept)
+			fmt.Fprintf(os.Stderr, "note: no manifests are written, as there are some in %s: see --manifests\n", s.seen(slices.Compact(kept)))
+		}
+	}
 	if toDeploy && !within(module, s.Dir) {
 		return nil, fmt.Errorf("the manifests belong to the Go module, above where you are: call init in its directory, with --package ./%s",
 			strings.TrimPrefix(s.Dir, module+"/"))

@@ -223,7 +223,7 @@ func New(ctx context.Context, args struct {
 	//
 	// +optional
 	GoCa *dagger.File
-	// Manifests: their directory. Default: manifests/ of the source, or k8s/, deploy/ and the like.
+	// Manifests: their directory. Default: manifests/ of the source.
 	//
 	// +optional
 	Manifests *dagger.Directory

@@ -117,7 +117,7 @@ func (s *Slipway) manifests(ctx context.Context) (*dagger.Directory, error) {
 	if s.ManifestsDir != nil {
 		return s.ManifestsDir, nil
 	}
-	dir, err := s.manifestsAt(ctx)
+	dir, err := s.find(ctx, manifestsDir)
 	if err == nil && dir == "" {
 		err = errNoManifests
 	}

@@ -184,7 +184,11 @@ func (s *Slipway) modulePath(ctx context.Context) (string, error) {
 // find is where the source has a file or directory of that name: in the service's
 // module, where the caller stands, or at the top. It is "" if it is nowhere.
 func (s *Slipway) find(ctx context.Context, name string) (string, error) {
-	for _, place := range s.places(ctx) {
+	places := []string{s.Dir, "."}
+	if module, err := s.module(ctx); err == nil {
+		places = append([]string{module}, places...)
+	}
+	for _, place := range places {
 		there, err := s.Source.Exists(ctx, path.Join(place, name))
 		if err != nil {
 			return "", err
@@ -194,15 +198,6 @@ func (s *Slipway) find(ctx context.Context, name string) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// places are directories of the source in which things are looked for, the likeliest first.
-func (s *Slipway) places(ctx context.Context) []string {
-	places := []string{s.Dir, "."}
-	if module, err := s.module(ctx); err == nil {
-		places = append([]string{module}, places...)
-	}
-	return places
 }
 
 // code is what is read to compile packages of the source.

@@ -73,20 +73,21 @@ func outermost(dirs []string) []string {
 	})
 }
 
-// Usual are other names of the directory that people keep a service's manifests in.
-var Usual = []string{"deploy", "deployment", "deployments", "k8s", "kube", "kubernetes", "kustomize"}
+// usual are names of directories that people keep a service's manifests or chart in.
+var usual = []string{"chart", "charts", "deploy", "deployment", "deployments", "helm", "k8s", "kube", "kubernetes", "kustomize"}
 
-// FindUsual finds manifests in the directories of a place that have such names.
-func FindUsual(files fs.FS, place string) []string {
+// Usual are those of the found in a place that are in a directory with such a name, as those of
+// the service itself are and those of an example are not.
+func (f Found) Usual(place string) []string {
 	var all []string
-	for _, name := range Usual {
-		dir := path.Join(place, name)
-		sub, err := fs.Sub(files, dir)
-		if err != nil {
-			continue
+	for _, dir := range slices.Concat(f.Manifests, f.Charts) {
+		below, inside := strings.CutPrefix(dir, place+"/")
+		if place == "." {
+			below, inside = dir, true
 		}
-		for _, found := range Find(sub).Manifests {
-			all = append(all, path.Join(dir, found))
+		first, _, _ := strings.Cut(below, "/")
+		if inside && slices.Contains(usual, strings.ToLower(first)) {
+			all = append(all, dir)
 		}
 	}
 	return all

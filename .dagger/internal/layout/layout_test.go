@@ -39,22 +39,10 @@ func normal(f Found) Found {
 	return Found{append([]string{}, f.Manifests...), append([]string{}, f.Charts...)}
 }
 
-func TestFindUsual(t *testing.T) {
-	files := fstest.MapFS{}
-	for _, file := range []string{
-		"plain/k8s/d.yaml", "plain/examples/d.yaml", "layers/deploy/base/d.yaml", "layers/deploy/envs/prod/kustomization.yaml",
-		"below/deploy/k8s/d.yaml", "below/deploy/ansible/play.yml", "two/k8s/d.yaml", "two/deploy/d.yaml",
-		"two-below/deploy/eu/d.yaml", "two-below/deploy/us/d.yaml", "none/deploy/play.yml",
-	} {
-		files[file] = &fstest.MapFile{Data: []byte("kind: Deployment\n")}
-	}
-	files["below/deploy/ansible/play.yml"] = &fstest.MapFile{Data: []byte("- hosts: all\n")}
-	files["none/deploy/play.yml"] = files["below/deploy/ansible/play.yml"]
-	for place, want := range map[string]string{
-		".": "[]", "plain": "[plain/k8s]", "layers": "[layers/deploy]", "below": "[below/deploy/k8s]", "none": "[]", "absent": "[]",
-		"two": "[two/deploy two/k8s]", "two-below": "[two-below/deploy/eu two-below/deploy/us]",
-	} {
-		if got := fmt.Sprint(FindUsual(files, place)); got != want {
+func TestUsual(t *testing.T) {
+	found := Found{[]string{"services/api/Deploy/eu", "k8s", "examples/k8s", "."}, []string{"helm/web", "web"}}
+	for place, want := range map[string]string{".": "[k8s helm/web]", "services/api": "[services/api/Deploy/eu]", "services": "[]", "examples": "[examples/k8s]"} {
+		if got := fmt.Sprint(found.Usual(place)); got != want {
 			t.Errorf("%s: %s", place, got)
 		}
 	}
