@@ -54,6 +54,7 @@ func TestMistaken(t *testing.T) {
 		"base64":               {encoded, "is in base64: decode it"},
 		"base64 in lines":      {encoded[:76] + "\n" + encoded[76:] + "\n", "is in base64: decode it"},
 		"a token":              {webToken(today), "is a token, which goes to --credential"},
+		"one without an end":   {"eyJhbGciOiJub25lIn0.eyJzdWIiOiJodW50ZXIyIn0.hunter2", "is a token, which goes to --credential"},
 		"OpenShift's token":    {"sha256~hunter2", "is a token, which goes to --credential"},
 		"a plugin's output":    {`{"kind": "ExecCredential", "status": {"token": "hunter2"}}`, "which goes to --credential"},
 		"a certificate":        {"-----BEGIN CERTIFICATE-----\nhunter2\n", "is a certificate or a key"},

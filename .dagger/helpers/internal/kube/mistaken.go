@@ -47,7 +47,8 @@ func mistakenWord(text string) error {
 	}
 	_, known := tokenEnd(text)
 	switch {
-	case known, strings.HasPrefix(text, "sha256~"), strings.HasPrefix(text, "k8s-aws-v1."):
+	case known, strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") == 2, // a service account's, which does not end
+		strings.HasPrefix(text, "sha256~"), strings.HasPrefix(text, "k8s-aws-v1."), strings.HasPrefix(text, "ya29."):
 		return errors.New("the kubeconfig is a token, which goes to --credential: " + adviseFile)
 	case !strings.ContainsAny(text, " \n<") && strings.ContainsAny(text, `/\`):
 		return errors.New("the kubeconfig is the path of a file, as the variable KUBECONFIG holds it: " +

@@ -54,7 +54,10 @@ const execExtension = "client.authentication.k8s.io/exec"
 
 func (c clusterEntry) info() clusterInfo {
 	info := clusterInfo{
-		Server: c.Server, TLSServerName: c.ServerName, InsecureSkipTLSVerify: c.Insecure, CAData: c.CAData, ProxyURL: c.ProxyURL,
+		Server: withoutLogin(c.Server), TLSServerName: c.ServerName, InsecureSkipTLSVerify: c.Insecure, CAData: c.CAData,
+	}
+	if c.ProxyURL != "" {
+		info.ProxyURL = withoutLogin(c.ProxyURL)
 	}
 	for _, e := range c.Extensions {
 		if e.Name == execExtension {

@@ -66,7 +66,10 @@ func TestArgumentThroughShells(t *testing.T) {
 			`"double"`, "it's", "$HOME", "`id`", `back\slash`, "!!", "*", "", "~", "a;b|c&d", "#x", "--é=1"},
 	}
 	e.Args = append(e.Args, "--a-secret=it's", "--password", "p w")
-	argument, secrets := e.argument(clusterEntry{Server: "https://it's"})
+	argument, secrets := e.argument(clusterEntry{Server: "https://it's", ProxyURL: "http://ann:hunter2@proxy:3128"})
+	if strings.Contains(argument, "hunter2") {
+		t.Errorf("%s shows a password", argument)
+	}
 	if !slices.Equal(secrets, []string{"A_SECRET", "PASSWORD"}) {
 		t.Error(secrets)
 	}
