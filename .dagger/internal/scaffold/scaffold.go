@@ -111,8 +111,16 @@ func (s Service) Settings() (string, error) {
 	return s.fill(files, "files/env")
 }
 
-// StartChecks is how often a startup probe may fail, every five seconds.
-func (s Service) StartChecks() int { return int((s.Start + 5*time.Second - 1) / (5 * time.Second)) }
+// StartChecks is how often a startup probe may fail, every five seconds from the start on: the last time ends the container.
+func (s Service) StartChecks() int { return 1 + int((s.Start+5*time.Second-1)/(5*time.Second)) }
+
+// Deadline is how many seconds a rollout may make no progress, 0 where Kubernetes' own ten minutes will do.
+func (s Service) Deadline() int {
+	if s.Start < 8*time.Minute {
+		return 0
+	}
+	return int((s.Start + 5*time.Minute).Seconds())
+}
 
 // fill is a file, filled in with what is known of the service.
 func (s Service) fill(from fs.FS, name string) (string, error) {

@@ -41,7 +41,7 @@ func TestManifests(t *testing.T) {
 	for name, s := range map[string]Service{
 		"plain": {Name: "hello", Port: 8080},
 		"all": {Name: "api-2", Port: 9000, Args: []string{"serve", `--x="a: b"`}, Env: map[string]string{"A": "x: 'y' {{", "B": "no"},
-			Secrets: []string{"KEY"}, Ready: "/ready?a={b}", Live: "/live", Start: 91 * time.Second},
+			Secrets: []string{"KEY"}, Ready: "/ready?a={b}", Live: "/live", Start: 9 * time.Minute},
 	} {
 		written, err := s.Manifests()
 		if err != nil {
@@ -61,7 +61,8 @@ func TestManifests(t *testing.T) {
 		}
 		var d struct {
 			Spec struct {
-				Template struct {
+				ProgressDeadlineSeconds int
+				Template                struct {
 					Spec struct {
 						Containers []struct {
 							Args           []string
@@ -84,8 +85,11 @@ func TestManifests(t *testing.T) {
 		if len(s.Env) > 0 && c.Env[1].Value != s.Env["A"] {
 			t.Errorf("%s: a value came as %q", name, c.Env[1].Value)
 		}
-		if p := c.StartupProbe; p.PeriodSeconds*p.FailureThreshold < int(s.Start.Seconds()) || (p.PeriodSeconds > 0) != (s.Start > 0) {
+		if p := c.StartupProbe; p.PeriodSeconds*(p.FailureThreshold-1) < int(s.Start.Seconds()) || (p.PeriodSeconds > 0) != (s.Start > 0) {
 			t.Errorf("%s: startup %+v", name, p)
+		}
+		if deadline := d.Spec.ProgressDeadlineSeconds; s.Start > 8*time.Minute && deadline <= int(s.Start.Seconds()) {
+			t.Errorf("%s: progress within %d", name, deadline)
 		}
 		if _, http := c.ReadinessProbe["httpGet"]; http != (s.Ready != "") {
 			t.Errorf("%s: readiness %v", name, c.ReadinessProbe)

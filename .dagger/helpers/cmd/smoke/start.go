@@ -59,6 +59,9 @@ func (s subject) started() error {
 			s.tell(now, port)
 		}
 		if time.Since(begin) > s.limit {
+			if wrong.text != "" {
+				return errors.New(wrong.text)
+			}
 			return fmt.Errorf("the service still runs, but did not listen on port %d within %s, nor on any other: its log may say what it "+
 				"waits for; if it only takes long, say how long in smoke.yaml beside its main package, as needs: {start: 3m}", port, s.limit)
 		}

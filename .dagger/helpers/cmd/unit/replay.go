@@ -19,11 +19,12 @@ import (
 )
 
 // overtime is how long a test program may take beyond its -test.timeout, by which
-// it ends itself, and how long what it leaves behind may hold its output open.
+// it ends itself.
 const overtime = time.Minute
 
-// leftOpen is how long a process that a test started may have the output open after the test program's end.
-var leftOpen = 10 * time.Second
+// leftOpen is how long a process that a test started may have the output open after the test program's end,
+// at least: go test gives it a tenth of -test.timeout.
+var leftOpen = 5 * time.Second
 
 // okPrefix begins go test's line for a package whose tests passed.
 const okPrefix = "ok  \t"
@@ -145,7 +146,7 @@ func (r replayer) program(from string, c call, out *output) error {
 	}
 	defer os.RemoveAll(coverage)
 
-	ctx := context.Background()
+	ctx, patience := context.Background(), leftOpen
 	args := make([]string, 0, len(c.Args)+2)
 	for _, arg := range c.Args {
 		name, value, _ := strings.Cut(arg, "=")
@@ -159,7 +160,7 @@ func (r replayer) program(from string, c call, out *output) error {
 			if limit, err := time.ParseDuration(value); err == nil && limit > 0 {
 				limited, cancel := context.WithTimeout(ctx, limit+overtime)
 				defer cancel()
-				ctx = limited
+				ctx, patience = limited, max(patience, limit/10)
 			}
 		}
 		args = append(args, arg)
@@ -171,7 +172,7 @@ func (r replayer) program(from string, c call, out *output) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(from, programFile), args...)
 	cmd.Dir = c.Dir
 	cmd.Env = append(apart.Environ(), "PWD="+c.Dir, "GOCOVERDIR="+coverage)
-	cmd.WaitDelay = leftOpen
+	cmd.WaitDelay = patience
 	cmd.Stdout, cmd.Stderr = out, out // one and the same, so that the order stays
 	err = cmd.Run()
 	out.end()
@@ -180,7 +181,7 @@ func (r replayer) program(from string, c call, out *output) error {
 		err = errors.New("killed: it ran a minute longer than its -test.timeout")
 	case errors.Is(err, exec.ErrWaitDelay):
 		err = fmt.Errorf("the tests ended, but a process that one of them started still had their output open after %s: end it with the test, "+
-			"for example in t.Cleanup", leftOpen)
+			"for example in t.Cleanup", patience)
 	}
 	return err
 }
