@@ -44,7 +44,8 @@ type foreignPackages struct {
 
 // foreignCgo looks at a program's packages of other modules. What it finds depends on which of
 // them are imported and not on the code that does: an edit of that repeats nothing.
-func (s *Slipway) foreignCgo(ctx context.Context, modules *dagger.Container, imports []string, p platform.Platform) (foreignPackages, error) {
+func (s *Slipway) foreignCgo(ctx context.Context, modules *dagger.Container, imports []string, p platform.Platform,
+) (foreignPackages, error) {
 	found := foreignPackages{names: map[string]string{}}
 	if len(imports) == 0 {
 		return found, nil

@@ -16,9 +16,13 @@ const longest = 500 // characters
 // commands are those that CI systems obey anywhere in a line.
 var commands = regexp.MustCompile(`(?i)##(\w*\[|vso|teamcity)`)
 
+// selectors choose between two drawings of the sign before them, such as an emoji's.
+var selectors = strings.NewReplacer("\ufe0e", "", "\ufe0f", "")
+
 // Line is a text as one line of bounded length, in which a terminal and a CI system find nothing
 // to obey: what they would can be seen.
 func Line(text string) string {
+	text = selectors.Replace(text)
 	var b strings.Builder
 	for n := 0; len(text) > 0; n++ {
 		if n == longest {
@@ -60,6 +64,7 @@ func (h harmless) Unwrap() error { return h.error }
 
 // Obeyed says whether a text holds what Line would change, save ends of lines and tabs.
 func Obeyed(text string) bool {
+	text = selectors.Replace(text)
 	return strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && r != '\t' && hidden(r) }) ||
 		!utf8.ValidString(text) || commands.MatchString(text)
 }

@@ -20,6 +20,8 @@ func TestLine(t *testing.T) {
 		"ignored inside":     {"#\u034f#[error]x", `#\u034f#[error]x`},
 		"Azure":              {"##vso[task.complete]", "# #vso[task.complete]"},
 		"Octopus":            {"##octopus[setVariable]", "# #octopus[setVariable]"},
+		"an emoji":           {"⚠\ufe0f test", "⚠ test"},
+		"hidden by a choice": {"#\ufe0f#[error]x", "# #[error]x"},
 		"long":               {strings.Repeat("ä", 600), strings.Repeat("ä", 500) + "…"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -28,6 +30,9 @@ func TestLine(t *testing.T) {
 			}
 			if changed := Line(c.text) != c.text; Obeyed(c.text) && !changed {
 				t.Error("obeyed, and not changed")
+			}
+			if name == "an emoji" && Obeyed(c.text) {
+				t.Error("an emoji is obeyed")
 			}
 		})
 	}

@@ -137,7 +137,7 @@ func constraints(text string) []constraint.Expr {
 			continue
 		}
 		begun = true
-		for line != "" && !strings.HasPrefix(line, "//") {
+		for line != "" && (block || !strings.HasPrefix(line, "//")) {
 			if !block {
 				if line, block = strings.CutPrefix(line, "/*"); !block {
 					return old // the package clause

@@ -115,7 +115,8 @@ func (t *Tree) link(file string) error {
 	case strings.HasPrefix(path.Base(file), "go.") && path.Ext(file) != ".go":
 		t.refused[file] = fmt.Errorf("%s in the source is a symbolic link: put the file itself there", file)
 	case path.IsAbs(to) || !fs.ValidPath(target):
-		t.refused[file] = fmt.Errorf("%s is a symbolic link to %s, which is outside of the source: put the file itself there", file, foreign.Line(to))
+		t.refused[file] = fmt.Errorf("%s is a symbolic link to %s, which is outside of the source: put the file itself there",
+			file, foreign.Line(to))
 	default:
 		t.links[file] = target
 	}

@@ -121,6 +121,7 @@ func TestProgram(t *testing.T) {
 			"a.go": "/* one */ /* two\n*/\n\n// +build windows\n\npackage main\n", "b.go": "// +build windows\npackage main\n",
 			"c.go": "/* ours */\n\n//go:build windows\n\npackage main\n", "d.go": "\ufeff//go:build windows\n\npackage main\n",
 			"e.go": "// +build windows\r\n\r\n// Package main is it.\r\npackage main\r\n", "doc.go": "package documentation\n",
+			"f.go": "/*////\n// Ours\n////*/\n\n//go:build windows\n\npackage main\n",
 		}, ".", "a.go b.go go.mod main.go"},
 		{"a file that does not parse", map[string]string{
 			"go.mod": gomod, "main.go": "package main\n\nimport _ \"example.com/m/lib\"\n\nfunc {", "lib/lib.go": "pakage", "lib/ok.go": "package lib\n",
