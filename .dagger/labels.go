@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -9,6 +12,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"dagger/slipway/internal/foreign"
+	"dagger/slipway/internal/plainhttp"
 )
 
 // The labels by which an image says what it was made from, and its index, as annotations.
@@ -58,6 +62,9 @@ func (s *Slipway) described(ctx context.Context, image string) stamp {
 		return st
 	}
 	img, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuth(to.auth), remote.WithTransport(to.route))
+	if errors.Is(err, plainhttp.ErrRefused) {
+		fmt.Fprintf(os.Stderr, "warning: version and revision of %s are not known: %v\n", ref.Name(), plainhttp.ErrRefused)
+	}
 	if err != nil {
 		return st
 	}

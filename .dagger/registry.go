@@ -111,8 +111,8 @@ func (a registryAccess) tag(ctx context.Context, pusher *remote.Pusher, t name.T
 
 // readCause says in one sentence why an image cannot be read.
 func (a registryAccess) readCause(image string, err error) error {
-	if errors.Is(err, plainhttp.ErrRefused) {
-		return fmt.Errorf("cannot read %s: %w", image, plainhttp.ErrRefused)
+	if cause := referrers.Unanswered(err); cause != nil {
+		return fmt.Errorf("cannot read %s: %w", image, cause)
 	}
 	var refused *transport.Error
 	if !errors.As(err, &refused) {
@@ -130,14 +130,8 @@ func (a registryAccess) readCause(image string, err error) error {
 // cause says in one sentence why the registry did not take the image.
 func (a registryAccess) cause(repo name.Repository, err error) error {
 	var refused *transport.Error
-	var stranger x509.UnknownAuthorityError
-	switch {
-	case errors.As(err, &refused) && refused.StatusCode == http.StatusUnauthorized && a.hint != "":
+	if errors.As(err, &refused) && refused.StatusCode == http.StatusUnauthorized && a.hint != "" {
 		return fmt.Errorf("cannot push to %s: the registry wants a login (401): %s", repo.Name(), a.hint)
-	case errors.As(err, &stranger):
-		return fmt.Errorf("cannot push to %s: the registry's certificate is of an authority that is not known here: "+
-			"give its CA with --registry-ca",
-			repo.Name())
 	}
 	return referrers.PushCause(repo, err)
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"golang.org/x/sync/errgroup"
 
 	"dagger/slipway/internal/changelog"
@@ -137,11 +139,15 @@ func (s *Slipway) notReleased(ctx context.Context, t name.Tag, digest v1.Hash) e
 		return err
 	}
 	there, err := remote.Head(t, remote.WithContext(ctx), remote.WithAuth(to.auth), remote.WithTransport(to.route))
-	if err == nil && there.Digest != digest {
+	var refused *transport.Error
+	switch {
+	case err == nil && there.Digest != digest:
 		return fmt.Errorf("%s is released already: its tag is %s, and this would be %s: give another --version, "+
 			"or publish, which moves a tag", t.Name(), there.Digest, digest)
+	case err != nil && !(errors.As(err, &refused) && slices.Contains([]int{401, 403, 404}, refused.StatusCode)):
+		return fmt.Errorf("whether %s is released already cannot be told: %w", t.Name(), to.readCause(t.Name(), err))
 	}
-	return nil
+	return nil // Registries also answer 401 and 403 for what is not there.
 }
 
 // changes is what the changelog says of a version, "" if there is no changelog.

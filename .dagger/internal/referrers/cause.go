@@ -2,11 +2,13 @@ package referrers
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"path"
 	"strings"
+	"syscall"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -15,11 +17,25 @@ import (
 	"dagger/slipway/internal/plainhttp"
 )
 
+// Unanswered says why a registry was not asked at all, nil where it was, or where that is not known.
+func Unanswered(err error) error {
+	var stranger x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &stranger):
+		return errors.New("the registry's certificate is of an authority that is not known here: give its CA with --registry-ca")
+	case errors.Is(err, plainhttp.ErrRefused) && errors.Is(err, syscall.ECONNREFUSED):
+		return errors.New("nothing listens there: is the registry up, and its address right?")
+	case errors.Is(err, plainhttp.ErrRefused):
+		return plainhttp.ErrRefused
+	}
+	return nil
+}
+
 // PushCause says in one sentence why the registry did not take the image.
 func PushCause(repo name.Repository, err error) error {
 	var refused *transport.Error
-	if errors.Is(err, plainhttp.ErrRefused) {
-		return fmt.Errorf("cannot push to %s: %w", repo.Name(), plainhttp.ErrRefused)
+	if cause := Unanswered(err); cause != nil {
+		return fmt.Errorf("cannot push to %s: %w", repo.Name(), cause)
 	}
 	if !errors.As(err, &refused) {
 		return fmt.Errorf("cannot push to %s: %w", repo.Name(), foreign.Error(err))
@@ -71,8 +87,8 @@ func ReadCause(image name.Digest, err error, login string) error {
 	switch {
 	case errors.Is(err, ErrNoImage):
 		return fmt.Errorf("%s is not in the registry: publish first, or compare the digest with what publish printed", image.Name())
-	case errors.Is(err, plainhttp.ErrRefused):
-		return fmt.Errorf("cannot ask %s for signatures: %w", registry, plainhttp.ErrRefused)
+	case Unanswered(err) != nil:
+		return fmt.Errorf("cannot ask %s for signatures: %w", registry, Unanswered(err))
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("cannot ask %s for signatures: it does not answer in time: is it up, and is --registry the way there?", registry)
 	case !errors.As(err, &refused):

@@ -1,16 +1,38 @@
 package referrers
 
 import (
+	"crypto/x509"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"dagger/slipway/internal/plainhttp"
 )
+
+func TestUnanswered(t *testing.T) {
+	down := fmt.Errorf("dial: %w", syscall.ECONNREFUSED)
+	for want, err := range map[string]error{
+		"--registry-ca":        errors.Join(x509.UnknownAuthorityError{}, plainhttp.ErrRefused),
+		"nothing listens":      errors.Join(down, plainhttp.ErrRefused),
+		"or give --plain-http": fmt.Errorf("ping: %w", plainhttp.ErrRefused),
+	} {
+		if got := Unanswered(err); got == nil || !strings.Contains(got.Error(), want) {
+			t.Errorf("%v: got %v", err, got)
+		}
+	}
+	if got := Unanswered(down); got != nil {
+		t.Errorf("got %v", got)
+	}
+}
 
 // What a registry answers is in the error, and nothing for a terminal or a CI system to obey.
 func TestPushCauseIsHarmless(t *testing.T) {

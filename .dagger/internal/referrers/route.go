@@ -102,9 +102,10 @@ func following(page *http.Request, answer *http.Response) (*url.URL, error) {
 		return nil, nil
 	}
 	next, err := page.URL.Parse(found[1])
-	if err != nil || next.Host != page.URL.Host || next.Scheme != page.URL.Scheme {
+	if err != nil || strings.TrimSuffix(next.Host, ":443") != strings.TrimSuffix(page.URL.Host, ":443") {
 		return nil, fmt.Errorf("the list of what is attached goes on at %.200q, which is not the registry", found[1])
 	}
+	next.Scheme, next.Host = page.URL.Scheme, page.URL.Host // Behind a proxy that ends TLS it may not know its own scheme.
 	return next, nil
 }
 

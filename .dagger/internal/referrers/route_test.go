@@ -62,7 +62,7 @@ func (h *house) pages(all []v1.Descriptor, size int, contentType, link string) {
 		w.Header().Set("OCI-Filters-Applied", "artifactType")
 		if to < len(all) {
 			w.Header().Add("Link", `</elsewhere>; rel="help"`)
-			w.Header().Add("Link", fmt.Sprintf(link, r.URL.Path+"?from="+strconv.Itoa(to)))
+			w.Header().Add("Link", strings.ReplaceAll(fmt.Sprintf(link, r.URL.Path+"?from="+strconv.Itoa(to)), "HOST", r.Host))
 		}
 		_ = json.NewEncoder(w).Encode(v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: all[from:to]})
 		return true
@@ -84,6 +84,7 @@ func TestPages(t *testing.T) {
 		"without quotes":      {5, "", 2, index, `<%s>; rel=next`, ""},
 		"with a parameter":    {5, "", 2, index, `<%s>; title="x"; rel="next"`, ""},
 		"with a charset":      {3, "", 100, index + "; charset=utf-8", "", ""},
+		"with another scheme": {5, "", 2, index, `<https://HOST%s>; rel="next"`, ""},
 		"only JSON":           {3, "", 2, "application/json", `<%s>; rel="next"`, ""},
 		"a thousand reports":  {1000, "application/vnd.example.report+json", 50, index, `<%s>; rel="next"`, ""},
 		"a thousand bundles":  {1000, attest.BundleType, 50, index, `<%s>; rel="next"`, "1001 artifacts that may be signatures"},
