@@ -66,19 +66,18 @@ func (s *Slipway) publishEach(ctx context.Context, tag []string, attach bool) (s
 	if err != nil {
 		return "", err
 	}
-	for _, one := range all {
-		if _, err := one.pushing(ctx, tag, attach); err != nil {
+	to := make([]destination, len(all))
+	for i, one := range all {
+		if to[i], err = one.pushing(ctx, tag, attach); err != nil {
 			return "", err
 		}
 	}
-	built := make([]indexer, len(all))
+	indexes, digests := make([]v1.ImageIndex, len(all)), make([]v1.Hash, len(all))
 	var builds errgroup.Group
 	builds.SetLimit(2) // each has several platforms
 	for i, one := range all {
-		builds.Go(func() error {
-			index, digest, err := one.index(ctx)
-			built[i] = func(context.Context) (v1.ImageIndex, v1.Hash, error) { return index, digest, nil }
-			if err != nil {
+		builds.Go(func() (err error) {
+			if indexes[i], digests[i], err = one.index(ctx); err != nil {
 				err = fmt.Errorf("%s: %w", one.Package, err)
 			}
 			return err
@@ -89,7 +88,7 @@ func (s *Slipway) publishEach(ctx context.Context, tag []string, attach bool) (s
 	}
 	var addresses []string
 	for i, one := range all {
-		address, err := one.publish(ctx, tag, attach, built[i])
+		address, err := one.push(ctx, to[i], indexes[i], digests[i])
 		if err != nil {
 			return "", err
 		}

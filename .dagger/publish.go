@@ -119,11 +119,16 @@ func (s *Slipway) publish(ctx context.Context, tag []string, attach bool, build 
 	if err != nil {
 		return "", err
 	}
-	repo, to := p.repo, p.to
 	index, digest, err := build(ctx)
 	if err != nil {
 		return "", err
 	}
+	return s.push(ctx, p, index, digest)
+}
+
+// push pushes an index and what is attached to it, and returns its address.
+func (s *Slipway) push(ctx context.Context, p destination, index v1.ImageIndex, digest v1.Hash) (string, error) {
+	repo, to := p.repo, p.to
 	artifacts, err := s.artifacts(ctx, index, digest, p.supply)
 	if err != nil {
 		return "", err
