@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"dagger/slipway/internal/dagger"
 	"dagger/slipway/internal/gosource"
@@ -101,24 +102,23 @@ func (s *Slipway) foreignCgo(ctx context.Context, modules *dagger.Container, imp
 	return found, nil
 }
 
-var noted memo[string, struct{}]
+var noted sync.Map // lists of packages
 
 // note says once of which packages, of the source and of other modules, a Go form is taken in place of C.
-func (f foreignPackages) note(own string) error {
+func (f foreignPackages) note(own string) {
 	packages := slices.Sorted(maps.Keys(f.names))
 	if own != "" {
 		packages = slices.Concat([]string{own}, packages)
 	}
 	if len(packages) == 0 {
-		return nil
+		return
 	}
 	list := strings.Join(packages, ", ")
-	_, err := noted.get(list, func() (struct{}, error) {
-		fmt.Fprintf(os.Stderr, "note: these packages have C (cgo), which is left out, and Go in its place: %s; --cgo compiles the C, "+
-			"--cgo=false leaves this note out\n", list)
-		return struct{}{}, nil
-	})
-	return err
+	if _, again := noted.LoadOrStore(list, true); again {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "note: these packages have C (cgo), which is left out, and Go in its place: %s; --cgo compiles the C, "+
+		"--cgo=false leaves this note out\n", list)
 }
 
 // checkStatic refuses a program that needs a dynamic linker, which an image from nothing has not.
