@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"slipway/helpers/internal/apart"
 	"slipway/helpers/internal/sanitize"
@@ -36,14 +35,14 @@ func main() {
 			err = run(out, problems, os.Args[2], os.Args[3:])
 		}
 	case len(os.Args) == 6 && os.Args[1] == "ask":
-		var limit time.Duration
-		if limit, err = time.ParseDuration(os.Args[4]); err == nil {
-			err = ask(out, subject{os.Args[2], os.Args[3], limit, problems}, os.Args[5])
+		var of subject
+		if of, err = newSubject(os.Args[2:5], problems); err == nil {
+			err = ask(out, of, os.Args[5])
 		}
 	case len(os.Args) >= 5 && os.Args[1] == "survey":
-		var limit time.Duration
-		if limit, err = time.ParseDuration(os.Args[4]); err == nil {
-			err = survey(os.Stdout, subject{os.Args[2], os.Args[3], limit, problems}, os.Args[5:]) // JSON, which is not for a terminal
+		var of subject
+		if of, err = newSubject(os.Args[2:5], problems); err == nil {
+			err = survey(os.Stdout, of, os.Args[5:]) // JSON, which is not for a terminal
 		}
 	default:
 		err = fmt.Errorf("usage: smoke run ADDRESS COMMAND… | smoke ask SERVICE CONTROL LIMIT QUESTIONS | " +

@@ -23,6 +23,12 @@ type subject struct {
 	progress         io.Writer
 }
 
+// newSubject is the one that the arguments SERVICE CONTROL LIMIT name.
+func newSubject(args []string, progress io.Writer) (subject, error) {
+	limit, err := time.ParseDuration(args[2])
+	return subject{args[0], args[1], limit, progress}, err
+}
+
 // started waits until the service accepts a connection.
 func (s subject) started() error {
 	u, err := url.Parse(s.service)
@@ -51,17 +57,15 @@ func (s subject) started() error {
 		if wrong != last {
 			last, since = wrong, time.Now()
 		}
-		if wrong.text != "" && time.Since(since) > max(wrong.limit, s.limit/6) { // A slow one opens its ports slowly.
-			return errors.New(wrong.text)
-		}
 		if wrong.text == "" && !told && time.Since(begin) > min(silence, s.limit/2) {
 			told = true
 			s.tell(now, port)
 		}
-		if time.Since(begin) > s.limit {
-			if wrong.text != "" {
-				return errors.New(wrong.text)
-			}
+		late := time.Since(begin) > s.limit
+		switch {
+		case wrong.text != "" && (late || time.Since(since) > max(wrong.limit, s.limit/6)): // A slow one opens its ports slowly.
+			return errors.New(wrong.text)
+		case late:
 			return fmt.Errorf("the service still runs, but did not listen on port %d within %s, nor on any other: its log may say what it "+
 				"waits for; if it only takes long, say how long in smoke.yaml beside its main package, as needs: {start: 3m}", port, s.limit)
 		}
