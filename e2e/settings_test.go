@@ -47,3 +47,27 @@ func TestSettingsAreDocumented(t *testing.T) {
 		t.Error("the constructor has no settings")
 	}
 }
+
+var defaultOfInit = regexp.MustCompile(`default(\w+) += "(.*)"`)
+
+// init leaves out of .env what is the constructor's default, which Go cannot ask an annotation for.
+func TestInitKnowsTheDefaults(t *testing.T) {
+	settings, err := os.ReadFile(filepath.Join("..", ".dagger", "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := os.ReadFile(filepath.Join("..", ".dagger", "init.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := defaultOfInit.FindAllStringSubmatch(string(known), -1)
+	if len(found) == 0 {
+		t.Fatal("init.go has no defaults")
+	}
+	for _, d := range found {
+		want := "// +default=[\"" + strings.ReplaceAll(d[2], ",", "\", \"") + "\"]\n\t" + d[1] + " []string"
+		if !strings.Contains(string(settings), want) {
+			t.Errorf("main.go does not have %q, which init.go takes for the default", want)
+		}
+	}
+}
