@@ -19,10 +19,12 @@ const (
 	aptSources = "/etc/apt/sources.list.d/debian.sources"
 )
 
-// What the official golang image has on top of Debian; also the base of the Go SDK image, whose
-// layer is then the same blob.
+// What the official golang image has on top of Debian.
 var goDebian = debian("debian-go", "Debian with build tools",
 	"ca-certificates", "curl", "g++", "gcc", "git", "libc6-dev", "make", "openssh-client", "pkg-config")
+
+// What Dagger's own Go SDK image has on top of Alpine: no C compiler.
+var goSDKDebian = debian("debian-go-sdk", "Debian for the Go SDK", "ca-certificates", "git", "openssh-client")
 
 // What the Dagger engine calls while it works.
 var engineDebian = debian("debian-engine", "Debian for the engine",

@@ -11,12 +11,16 @@ const (
 	goVersion      = "1.26.8"
 	daggerVersion  = "0.21.8"
 	kubectlVersion = "1.36.3"
+
+	// daggerGoVersion is the Go of Dagger's release, as far as its go.mod tells. Its SDK refuses a
+	// module whose go.mod wants a newer one, so the lab's must not have a newer one either.
+	daggerGoVersion = "1.26.1"
 )
 
-// goToolchain is what everything here is compiled with and what the golang image holds, whatever
-// Go the machine has: Go fetches it as a module when it is another one.
-func goToolchain(b *Build) []string {
-	return []string{"GOTOOLCHAIN=go" + goVersion, "GOFLAGS=-buildvcs=false", "GOWORK=off"}
+// goToolchain is a Go release to run, such as go1.26.8, or the local one. Go fetches as a module what the machine
+// has not.
+func goToolchain(name string) []string {
+	return []string{"GOTOOLCHAIN=" + name, "GOFLAGS=-buildvcs=false", "GOWORK=off"}
 }
 
 // The programs of the Dagger release, from its Go module. go.sum is complete, so no checksum
@@ -24,11 +28,11 @@ func goToolchain(b *Build) []string {
 var daggerPrograms = &Step{
 	Name:   "dagger",
 	About:  "Dagger engine and CLI",
-	Inputs: []string{daggerVersion, goVersion, arch},
+	Inputs: []string{daggerVersion, daggerGoVersion, arch},
 	Files:  []string{"gobuild.go", "engine"},
 	Build: func(ctx context.Context, b *Build) error {
 		const engine = "github.com/dagger/dagger/engine"
-		err := goBuild(ctx, b, "engine", "tool", fmt.Sprintf("-X %[1]s.Version=v%[2]s -X %[1]s.Tag=v%[2]s", engine, daggerVersion))
+		err := goBuild(ctx, b, daggerGoVersion, "engine", "tool", fmt.Sprintf("-X %[1]s.Version=v%[2]s -X %[1]s.Tag=v%[2]s", engine, daggerVersion))
 		if err != nil {
 			return err
 		}
@@ -47,27 +51,32 @@ var kubectlProgram = &Step{
 	Files:  []string{"gobuild.go", "kubectl"},
 	Build: func(ctx context.Context, b *Build) error {
 		const version = "k8s.io/component-base/version"
-		return goBuild(ctx, b, "kubectl", ".", fmt.Sprintf("-X %[1]s.gitVersion=v%[2]s -X %[1]s.gitMajor=1 -X %[1]s.gitTreeState=archive", version, kubectlVersion))
+		return goBuild(ctx, b, goVersion, "kubectl", ".", fmt.Sprintf("-X %[1]s.gitVersion=v%[2]s -X %[1]s.gitMajor=1 -X %[1]s.gitTreeState=archive", version, kubectlVersion))
 	},
 }
 
-func goBuild(ctx context.Context, b *Build, module, packages, stamp string) error {
+func goBuild(ctx context.Context, b *Build, version, module, packages, stamp string) error {
+	root, err := goRoot(ctx, b, version)
+	if err != nil {
+		return err
+	}
 	return command{
-		Args: []string{"go", "build", "-trimpath", "-ldflags", "-s -w " + stamp, "-o", b.Dir + "/", packages},
+		// Not by way of GOTOOLCHAIN, which would have a Go that the machine has not be verified without the database.
+		Args: []string{filepath.Join(root, "bin", "go"), "build", "-trimpath", "-ldflags", "-s -w " + stamp, "-o", b.Dir + "/", packages},
 		Dir:  filepath.Join(b.Source, module),
-		Env:  append(goToolchain(b), "CGO_ENABLED=0", "GOSUMDB=off"),
+		Env:  append(goToolchain("local"), "GOROOT=", "CGO_ENABLED=0", "GOSUMDB=off"),
 		Log:  b.Log,
 	}.Run(ctx)
 }
 
-// goRoot is the directory of the Go release the lab uses.
-func goRoot(ctx context.Context, b *Build) (string, error) {
-	root, err := command{Args: []string{"go", "env", "GOROOT"}, Env: goToolchain(b), Log: b.Log}.output(ctx)
+// goRoot is the directory of a Go release.
+func goRoot(ctx context.Context, b *Build, version string) (string, error) {
+	root, err := command{Args: []string{"go", "env", "GOROOT"}, Env: goToolchain("go" + version), Log: b.Log}.output(ctx)
 	if err != nil {
 		return "", err
 	}
 	if _, err := os.Stat(filepath.Join(root, "bin", "go")); err != nil {
-		return "", fmt.Errorf("Go %s: %w", goVersion, err)
+		return "", fmt.Errorf("Go %s: %w", version, err)
 	}
 	return root, nil
 }

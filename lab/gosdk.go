@@ -36,13 +36,13 @@ var goSDKCaches = &Step{
 	About:  "caches of the Go SDK image",
 	Inputs: []string{goSDKLibrary},
 	Files:  []string{"gosdk.go", "layers.go", "gosdk"},
-	Deps:   []*Step{goDebian, goLayer},
+	Deps:   []*Step{goSDKDebian, goSDKLayer},
 	Build: func(ctx context.Context, b *Build) error {
 		root := filepath.Join(b.Dir, "root")
 		if err := os.Mkdir(root, 0o755); err != nil {
 			return err
 		}
-		for _, s := range []*Step{goDebian, goLayer} {
+		for _, s := range []*Step{goSDKDebian, goSDKLayer} {
 			archive := filepath.Join(b.Part(s), "root.tar")
 			if err := (command{Args: []string{"tar", "-C", root, "-xf", archive}, Log: b.Log}).Run(ctx); err != nil {
 				return err
@@ -75,7 +75,7 @@ var goSDKImage = &Step{
 	Name:  "go-sdk",
 	About: "Go SDK image",
 	Files: []string{"gosdk.go", "layers.go", "images.go", "gosdk/goproxy"},
-	Deps:  []*Step{goDebian, goLayer, goSDKCaches, daggerPrograms},
+	Deps:  []*Step{goSDKDebian, goSDKLayer, goSDKCaches, daggerPrograms},
 	Build: func(ctx context.Context, b *Build) error {
 		layer := filepath.Join(b.Dir, "layer.tar")
 		err := writeTar(layer, func(w *tarWriter) error {
@@ -88,11 +88,11 @@ var goSDKImage = &Step{
 			return err
 		}
 		var archives []string
-		for _, s := range []*Step{goDebian, goLayer, goSDKCaches} {
+		for _, s := range []*Step{goSDKDebian, goSDKLayer, goSDKCaches} {
 			archives = append(archives, filepath.Join(b.Part(s), "root.tar"))
 		}
 		return writeImage(b, v1.Config{
-			Env:        append([]string{"GONOSUMDB=" + strings.Join(generatedModules, ",")}, goEnvironment...),
+			Env:        append([]string{"GONOSUMDB=" + strings.Join(generatedModules, ",")}, goEnvironment(daggerGoVersion)...),
 			WorkingDir: "/go",
 		}, append(archives, layer)...)
 	},
@@ -106,7 +106,7 @@ func fillModuleCache(ctx context.Context, b *Build, root string) error {
 		return err
 	}
 	run := func(dir string, env []string, args ...string) (string, error) {
-		return command{Args: args, Dir: dir, Env: append(goToolchain(b), env...), Log: b.Log}.output(ctx)
+		return command{Args: args, Dir: dir, Env: append(goToolchain("go"+goVersion), env...), Log: b.Log}.output(ctx)
 	}
 	downloads, err := run("", nil, "go", "env", "GOMODCACHE")
 	if err != nil {
@@ -167,7 +167,7 @@ func nothingBeyond(pinned, path string) error {
 // fillBuildCache compiles in the image's own root, since the cache's keys cover compiler and paths.
 func fillBuildCache(ctx context.Context, b *Build, root string) error {
 	// Go finds its root by itself only where /proc is mounted.
-	env := append([]string{"HOME=/root", "TMPDIR=", "XDG_CACHE_HOME=", "GOROOT=/usr/local/go", "GOPROXY=off", "GOFLAGS=", "GOCACHE=", "GOMODCACHE=", "CGO_ENABLED="}, goEnvironment...)
+	env := append([]string{"HOME=/root", "TMPDIR=", "XDG_CACHE_HOME=", "GOROOT=/usr/local/go", "GOPROXY=off", "GOFLAGS=", "GOCACHE=", "GOMODCACHE=", "CGO_ENABLED="}, goEnvironment(daggerGoVersion)...)
 	return command{
 		Args: []string{"/bin/sh", "-euc", `cd /tmp/seed && go build std && go build -ldflags '-s -w' -o /tmp/seed/seed .`},
 		Env:  env,

@@ -36,32 +36,41 @@ var images = []Image{
 	{"docker.io", "golangci/golangci-lint", linterTag, linterImage, true},
 }
 
-// The Go release as a layer, which the golang and the Go SDK image share.
-var goLayer = &Step{
-	Name:   "go",
-	About:  "Go " + goVersion,
-	Inputs: []string{goVersion, arch, sourceDateEpoch},
-	Files:  []string{"layers.go"},
-	Build: func(ctx context.Context, b *Build) error {
-		root, err := goRoot(ctx, b)
-		if err != nil {
-			return err
-		}
-		return writeTar(filepath.Join(b.Dir, "root.tar"), func(w *tarWriter) error {
-			if err := w.dirs(0o1777, "go", "go/bin", "go/src"); err != nil {
+var (
+	goLayer    = goRelease("go", goVersion)
+	goSDKLayer = goRelease("go-sdk-go", daggerGoVersion)
+)
+
+// goRelease is a step that makes root.tar, a Go release where the golang image has it.
+func goRelease(name, version string) *Step {
+	return &Step{
+		Name:   name,
+		About:  "Go " + version,
+		Inputs: []string{version, arch, sourceDateEpoch},
+		Files:  []string{"layers.go"},
+		Build: func(ctx context.Context, b *Build) error {
+			root, err := goRoot(ctx, b, version)
+			if err != nil {
 				return err
 			}
-			// Go's own tests are a third of its files and nobody's build needs them.
-			return w.tree("usr/local/go", root, "test", "api", "doc", "pkg/obj")
-		})
-	},
+			return writeTar(filepath.Join(b.Dir, "root.tar"), func(w *tarWriter) error {
+				if err := w.dirs(0o1777, "go", "go/bin", "go/src"); err != nil {
+					return err
+				}
+				// Go's own tests are a third of its files and nobody's build needs them.
+				return w.tree("usr/local/go", root, "test", "api", "doc", "pkg/obj")
+			})
+		},
+	}
 }
 
-var goEnvironment = []string{
-	"PATH=/go/bin:/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-	"GOLANG_VERSION=" + goVersion,
-	"GOTOOLCHAIN=local",
-	"GOPATH=/go",
+func goEnvironment(version string) []string {
+	return []string{
+		"PATH=/go/bin:/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"GOLANG_VERSION=" + version,
+		"GOTOOLCHAIN=local",
+		"GOPATH=/go",
+	}
 }
 
 var golangImage = &Step{
@@ -71,7 +80,7 @@ var golangImage = &Step{
 	Deps:  []*Step{goDebian, goLayer},
 	Build: func(ctx context.Context, b *Build) error {
 		return writeImage(b, v1.Config{
-			Env:        goEnvironment,
+			Env:        goEnvironment(goVersion),
 			WorkingDir: "/go",
 			Cmd:        []string{"bash"},
 		}, filepath.Join(b.Part(goDebian), "root.tar"), filepath.Join(b.Part(goLayer), "root.tar"))

@@ -22,7 +22,7 @@ var kubernetesPrograms = &Step{
 	Files:  []string{"gobuild.go", "kubernetes"},
 	Build: func(ctx context.Context, b *Build) error {
 		const server, client = "k8s.io/component-base/version", "k8s.io/client-go/pkg/version"
-		return goBuild(ctx, b, "kubernetes", "./...", fmt.Sprintf(
+		return goBuild(ctx, b, goVersion, "kubernetes", "./...", fmt.Sprintf(
 			"-X %[1]s.gitVersion=v%[3]s+k3s1 -X %[1]s.gitMajor=1 -X %[1]s.gitMinor=36 -X %[1]s.gitTreeState=archive -X %[2]s.gitVersion=v%[3]s+k3s1",
 			server, client, kubectlVersion))
 	},
@@ -121,7 +121,7 @@ var distributionProgram = &Step{
 	Inputs: []string{distributionVersion, goVersion, arch},
 	Files:  []string{"gobuild.go", "distribution"},
 	Build: func(ctx context.Context, b *Build) error {
-		return goBuild(ctx, b, "distribution", ".", "-X github.com/distribution/distribution/v3/version.version=v"+distributionVersion)
+		return goBuild(ctx, b, goVersion, "distribution", ".", "-X github.com/distribution/distribution/v3/version.version=v"+distributionVersion)
 	},
 }
 

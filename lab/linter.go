@@ -18,7 +18,7 @@ var linterProgram = &Step{
 	Inputs: []string{linterVersion, goVersion, arch},
 	Files:  []string{"gobuild.go", "golangci-lint"},
 	Build: func(ctx context.Context, b *Build) error {
-		return goBuild(ctx, b, "golangci-lint", "tool", "-X main.version="+linterVersion)
+		return goBuild(ctx, b, goVersion, "golangci-lint", "tool", "-X main.version="+linterVersion)
 	},
 }
 

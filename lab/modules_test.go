@@ -91,7 +91,7 @@ func TestProgramsAreBuiltOfPinnedModulesOnly(t *testing.T) {
 			write(t, filepath.Join(program, "main.go"), "package main\n\nimport _ \"example.com/dep\"\n\nfunc main() {}\n")
 			write(t, filepath.Join(program, "go.sum"), pin.sums(sums))
 			var log bytes.Buffer
-			err := goBuild(t.Context(), &Build{Dir: t.TempDir(), Source: source, Log: &log}, "program", ".", "")
+			err := goBuild(t.Context(), &Build{Dir: t.TempDir(), Source: source, Log: &log}, goVersion, "program", ".", "")
 			judge(t, pin.want, err, log.String())
 
 			// The lab's own program is built by lab/run.

@@ -200,7 +200,7 @@ func (r *Steps) build(ctx context.Context, s *Step) error {
 		return nil // the run we waited for built it
 	}
 	// Under the lock a half-built directory can only be what a killed run left.
-	stale, _ := filepath.Glob(filepath.Join(r.Cache, "parts", "."+s.Name+"-*.partial"))
+	stale, _ := filepath.Glob(filepath.Join(r.Cache, "parts", "."+s.Name+"-????????????????.partial"))
 	for _, dir := range stale {
 		if err := removeTree(dir); err != nil {
 			return fmt.Errorf("%s: remove what a killed run left: %w", s.About, err)

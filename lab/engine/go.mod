@@ -1,6 +1,6 @@
 module slipway/lab/engine
 
-go 1.26.8
+go 1.26.1
 
 require github.com/dagger/dagger v0.21.8
 

@@ -24,14 +24,6 @@ import (
 	_ "go.opentelemetry.io/otel/sdk/resource"
 	_ "go.opentelemetry.io/otel/semconv/v1.40.0"
 	_ "go.opentelemetry.io/otel/trace"
-
-	// And what this repository's own module imports, in the versions of .dagger/go.mod; other
-	// versions would be downloaded and compiled when the module is first loaded.
-	_ "github.com/google/go-containerregistry/pkg/v1/mutate"
-	_ "github.com/google/go-containerregistry/pkg/v1/remote"
-	_ "github.com/google/go-containerregistry/pkg/v1/tarball"
-	_ "golang.org/x/sync/errgroup"
-	_ "sigs.k8s.io/yaml"
 )
 
 func main() {}
