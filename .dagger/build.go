@@ -110,18 +110,52 @@ func (s *Slipway) Serve(ctx context.Context) (*dagger.Service, error) {
 
 // caches are Go's two caches for one purpose. What goes wrong in the containers of
 // one purpose cannot write where another reads.
-type caches string
+type caches struct {
+	name string
+	race bool // for -race, by which Go compiles every package anew
+}
 
 // of are those of one source, which no other's build slows, or reads.
-func (c caches) of(code code) caches { return c + caches("-"+code.source) }
+func (c caches) of(code code) caches { return caches{c.name + "-" + code.source, c.race} }
 
-const (
-	buildCaches  caches = "build"   // of the programs that are published
-	cgoCaches    caches = "cgo"     // of those for which C is compiled, which asks for more than go does
-	testCaches   caches = "test"    // of test programs, for which C is compiled too
-	lintCaches   caches = "lint"    // golangci-lint obeys the source's configuration
-	helperCaches caches = "helpers" // of our own programs; no source is compiled with them
+var (
+	buildCaches  = caches{name: "build"}            // of the programs that are published
+	cgoCaches    = caches{name: "cgo"}              // of those for which C is compiled, which asks for more than go does
+	testCaches   = caches{name: "test", race: true} // of test programs, for which C is compiled too
+	lintCaches   = caches{name: "lint"}             // golangci-lint obeys the source's configuration
+	helperCaches = caches{name: "helpers"}          // of our own programs; no source is compiled with them
+	scanCaches   = caches{name: "scan"}             // of the programs that only read a source
 )
+
+// library has the packages of Go's own library that nearly every service has, and so have our helpers, compiled. It is
+// a layer, in which no source has a part, and every cache of compiled packages begins with it. The flags are those of
+// what is compiled later, since Go knows compiled packages by their flags.
+func (s *Slipway) library(c caches) *dagger.Directory {
+	flags := plainFlags()
+	ctr := s.toolchain()
+	if c.race {
+		flags = []string{"-race"}
+	} else {
+		ctr = ctr.WithEnvVariable("CGO_ENABLED", "0")
+	}
+	return ctr.
+		WithDirectory(buildCache, dag.Directory()).
+		// Where there is no race detector, the caches begin empty.
+		WithExec(silent("/dev/null", slices.Concat([]string{"go", "build"}, flags, libraryPackages)...),
+			dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
+		Directory(buildCache)
+}
+
+var libraryPackages = []string{"database/sql", "encoding/json", "html/template", "log/slog", "net/http", "os/signal", "testing"}
+
+// plainFlags are those of all that is compiled without the race detector.
+func plainFlags(tags ...string) []string {
+	return []string{"-trimpath", "-tags", plainTags(tags...)}
+}
+
+func plainTags(tags ...string) string {
+	return strings.Join(append(slices.Clone(tags), "timetzdata"), ",")
+}
 
 // golang is the Go toolchain with caches, without any source. It may compile a
 // source but must not run it: whoever writes to the caches has a say in what others
@@ -129,9 +163,17 @@ const (
 // version control system, whose configuration in the source may name programs.
 func (s *Slipway) golang(c caches) *dagger.Container {
 	return s.toolchain().
-		WithMountedCache(moduleCache, dag.CacheVolume("slipway-"+string(c)+"-mod")).
-		WithMountedCache(buildCache, dag.CacheVolume("slipway-"+string(c)+"-build")).
+		WithMountedCache(moduleCache, dag.CacheVolume("slipway-"+c.name+"-mod")).
+		With(s.compiled(buildCache, c, "")).
 		WithWorkdir("/src")
+}
+
+// compiled mounts the cache of compiled packages.
+func (s *Slipway) compiled(at string, c caches, suffix string) dagger.WithContainerFunc {
+	return func(ctr *dagger.Container) *dagger.Container {
+		return ctr.WithMountedCache(at, dag.CacheVolume("slipway-"+c.name+"-build"+suffix),
+			dagger.ContainerWithMountedCacheOpts{Source: s.library(c)})
+	}
 }
 
 // toolchain is the same without caches.
@@ -188,44 +230,72 @@ func (s *Slipway) modulesOf(ctx context.Context, c caches, code code) (*dagger.C
 	return ctr.WithMountedDirectory("/src", modules), nil
 }
 
-// compile returns the package's executable and what it is stamped with.
-func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.File, stamp, error) {
+// goBuild is what runs go build of a program.
+type goBuild struct {
+	code    code
+	modules *dagger.Container // without the code
+	ctr     *dagger.Container
+	args    []string
+	stamp   stamp
+}
+
+func (s *Slipway) goBuild(ctx context.Context, p platform.Platform) (goBuild, error) {
 	pkg, err := s.mainPackage(ctx)
 	if err != nil {
-		return nil, stamp{}, err
+		return goBuild{}, err
 	}
 	st, err := s.stamp(ctx)
 	if err != nil {
-		return nil, stamp{}, err
+		return goBuild{}, err
 	}
 	code, err := s.program(ctx, pkg, s.buildsFor(p))
 	if err != nil {
-		return nil, stamp{}, err
+		return goBuild{}, err
 	}
 	if len(code.used.OnlyCgo) > 0 && s.Cgo == nil {
-		return nil, stamp{}, onlyWithCgo(s.choice(code.used.OnlyCgo))
+		return goBuild{}, onlyWithCgo(s.choice(code.used.OnlyCgo))
 	}
 	ldflags, err := linkvars.Flags(s.LinkVars, st.version, st.revision)
 	if err != nil {
-		return nil, stamp{}, err
+		return goBuild{}, err
 	}
 	ldflags = "-s -w" + ldflags
-	use := buildCaches
 	if s.withCgo() {
-		use = cgoCaches
 		ldflags += " -linkmode external -extldflags -static"
 	}
-	modules, err := s.modules(ctx, use, code)
+	modules, err := s.modules(ctx, s.programCaches(), code)
 	if err != nil {
-		return nil, stamp{}, err
+		return goBuild{}, err
 	}
 	files, err := code.files(ctx, code.used.Files)
 	if err != nil {
+		return goBuild{}, err
+	}
+	return goBuild{
+		code:    code,
+		modules: modules,
+		ctr:     s.forPlatform(modules, p).WithMountedDirectory("/src", files).WithDirectory("/out", dag.Directory()),
+		args: slices.Concat([]string{"go", "build"}, plainFlags(s.buildTags()...),
+			[]string{"-ldflags", ldflags, "-o", "/out/", code.patterns[0]}),
+		stamp: st,
+	}, nil
+}
+
+func (s *Slipway) programCaches() caches {
+	if s.withCgo() {
+		return cgoCaches
+	}
+	return buildCaches
+}
+
+// compile returns the package's executable and what it is stamped with.
+func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.File, stamp, error) {
+	build, err := s.goBuild(ctx, p)
+	if err != nil {
 		return nil, stamp{}, err
 	}
-	built, err := s.quiet(ctx, s.forPlatform(modules, p).WithMountedDirectory("/src", files).WithDirectory("/out", dag.Directory()),
-		"go", "build", "-trimpath", "-tags", strings.Join(append(slices.Clone(s.buildTags()), "timetzdata"), ","),
-		"-ldflags", ldflags, "-o", "/out/", code.patterns[0])
+	code, modules := build.code, build.modules
+	built, err := s.quiet(ctx, build.ctr, build.args...)
 	var c foreignPackages
 	var looked error
 	if s.Cgo == nil { // Now that the modules are there; where they may not be, what is found is not to be kept.
@@ -252,7 +322,7 @@ func (s *Slipway) compile(ctx context.Context, p platform.Platform) (*dagger.Fil
 	if s.withCgo() {
 		err = checkStatic(ctx, program)
 	}
-	return program, st, err
+	return program, build.stamp, err
 }
 
 // goCause adds to what go said what to do about it.

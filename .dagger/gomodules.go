@@ -61,7 +61,7 @@ func (s *Slipway) privateModules(ctx context.Context, c caches, code code, modul
 	return s.toolchain().
 		WithEnvVariable("GOPROXY", "off").
 		WithMountedDirectory(moduleCache, downloaded).
-		WithMountedCache(buildCache, dag.CacheVolume("slipway-"+string(c)+"-build-"+content)).
+		With(s.compiled(buildCache, c, "-"+content)).
 		WithMountedDirectory("/src", modules).
 		WithWorkdir(dir), nil
 }

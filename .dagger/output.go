@@ -31,11 +31,15 @@ func show(args ...string) []string { return append([]string{"/show"}, args...) }
 // goes nowhere. Where it fails, it runs once more and is shown. So no build waits for the
 // helper that shows, which takes longer to compile than many a service.
 func (s *Slipway) quiet(ctx context.Context, ctr *dagger.Container, args ...string) (*dagger.Container, error) {
-	done, err := ctr.WithExec(silent("/dev/null", args...)).Sync(ctx)
+	done, err := quietly(ctr, args...).Sync(ctx)
 	if failed := (*dagger.ExecError)(nil); !errors.As(err, &failed) {
 		return done, err
 	}
 	return s.shown(ctr, args...).Sync(ctx)
+}
+
+func quietly(ctr *dagger.Container, args ...string) *dagger.Container {
+	return ctr.WithExec(silent("/dev/null", args...))
 }
 
 // silent is the command that runs another one and writes what it says into a file, and its

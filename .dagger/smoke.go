@@ -94,7 +94,7 @@ func (s *Slipway) tool(program string) *dagger.File {
 		// Without cgo golangci-lint cannot load the plugins that a .golangci.yml may name.
 		WithEnvVariable("CGO_ENABLED", "0").
 		WithEnvVariable("GOBIN", "/usr/local/bin").
-		WithExec([]string{"go", "install", program}).
+		WithExec(slices.Concat([]string{"go", "install"}, plainFlags(), []string{program})).
 		File("/usr/local/bin/" + name)
 }
 
@@ -107,6 +107,6 @@ func (s *Slipway) helper(name string) *dagger.File {
 	return s.golang(helperCaches).
 		WithMountedDirectory("/src", source).
 		WithEnvVariable("CGO_ENABLED", "0").
-		WithExec([]string{"go", "build", "-trimpath", "-ldflags", "-s -w", "-o", "/out/", "./cmd/" + name}).
+		WithExec(slices.Concat([]string{"go", "build"}, plainFlags(), []string{"-ldflags", "-s -w", "-o", "/out/", "./cmd/" + name})).
 		File("/out/" + name)
 }

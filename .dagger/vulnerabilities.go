@@ -17,8 +17,6 @@ import (
 const (
 	// govulncheck is compiled from its Go module: it has no image.
 	govulncheck = "golang.org/x/vuln/cmd/govulncheck@v1.9.0"
-	// scanCaches are those of the programs that only read a source.
-	scanCaches caches = "scan"
 	// vulnerableStatus is govulncheck's exit status for vulnerabilities in code that is called.
 	vulnerableStatus = 3
 	// databaseAge is how old a database may be: an older one finds nothing new and looks as
