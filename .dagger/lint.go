@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,6 +35,8 @@ var noFiles = []string{
 // report. The linter is the one in --lint-image. It reads no code for a Go release
 // newer than its own: where the Go image has one, it is compiled, which takes minutes, once.
 //
+// The code is read as build compiles it, with the same tags. A module that has C, or needs it, is read with C.
+//
 // The report is text and goes nowhere else: output.formats of the configuration is
 // passed over, so is issues.fix, and so are issues.new and its like, as there is no
 // history to compare with. Plugins (linters.settings.custom) are refused.
@@ -54,7 +57,10 @@ func (s *Slipway) Lint(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	args := slices.Concat([]string{"golangci-lint", "run", "--build-tags", strings.Join(s.Tags, ",")}, noFiles, code.patterns)
+	if workspace, err = s.asBuilt(ctx, workspace, code); err != nil {
+		return "", err
+	}
+	args := slices.Concat([]string{"golangci-lint", "run", "--build-tags", plainTags(s.buildTags()...)}, noFiles, code.patterns)
 	out, err := s.shown(workspace.
 		// All of it: its configuration may be anywhere above.
 		WithMountedDirectory("/src", code.all).
@@ -66,6 +72,50 @@ func (s *Slipway) Lint(ctx context.Context) (string, error) {
 		return "", execCause(err)
 	}
 	return out + note, nil
+}
+
+// asBuilt has the linter ask go for packages that are compiled as the build compiles them, and copies what that has
+// compiled, which is most of what the linter needs, into the linter's cache. Nothing goes the other way.
+func (s *Slipway) asBuilt(ctx context.Context, workspace *dagger.Container, code code) (*dagger.Container, error) {
+	// Some linters ask go by themselves, with no flags but these.
+	flags := "-buildvcs=false -trimpath -tags=" + plainTags(s.buildTags()...)
+	if code.vendored {
+		flags += " -mod=vendor"
+	}
+	workspace = workspace.WithEnvVariable("GOFLAGS", flags)
+	p, err := s.supported(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	modules, err := s.modules(ctx, lintCaches, code)
+	if err != nil {
+		return nil, err
+	}
+	if s.Cgo == nil { // What has C in it is linted with it all the same.
+		if code.used.C {
+			return workspace, nil
+		}
+		foreign, err := s.foreignCgo(ctx, modules, code.used.Imports, p)
+		if err != nil || len(foreign.only) > 0 {
+			return workspace, err
+		}
+	}
+	workspace = s.forPlatform(workspace, p)
+	build, err := s.goBuild(ctx, p)
+	if err != nil || s.fetch().Any() {
+		return workspace, nil // there is no program, or no cache that is the same for everybody
+	}
+	// The same step as build's, which runs once for both. If it does not compile, the linter says why.
+	_, err = quietly(build.ctr, build.args...).Sync(ctx)
+	if failed := (*dagger.ExecError)(nil); err != nil && !errors.As(err, &failed) {
+		return nil, err
+	}
+	// Once for each list of modules, as this container has none of the code.
+	const built = "/built"
+	_, err = modules.With(s.compiled(built, s.programCaches().of(build.code), "")).
+		WithExec(silent("/dev/null", "cp", "-au", built+"/.", buildCache), dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
+		Sync(ctx)
+	return workspace, err
 }
 
 // linter is golangci-lint, built with a Go release that is no older than the toolchain's, and a

@@ -17,6 +17,7 @@ func (t *Tree) cgo(dir string, files []goFile, target Target, used *Used) {
 	if target.Cgo {
 		if module, ok := t.Module(dir); ok && slices.ContainsFunc(files, func(file goFile) bool { return file.cgo }) {
 			used.Files = append(used.Files, t.Below(module)...)
+			used.C = true
 		}
 		return
 	}

@@ -25,6 +25,8 @@ type Used struct {
 	Cgo []string
 	// OnlyCgo are those of them that have nothing to take the place of these files.
 	OnlyCgo []string
+	// C says that C of the tree is compiled.
+	C bool
 	// Imports are the packages of other modules, which are not in the tree.
 	Imports []string
 	// Generates says that a package has a go:generate line.
