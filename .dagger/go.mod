@@ -65,3 +65,10 @@ replace go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp => go.opente
 replace go.opentelemetry.io/otel/log => go.opentelemetry.io/otel/log v0.16.0
 
 replace go.opentelemetry.io/otel/sdk/log => go.opentelemetry.io/otel/sdk/log v0.16.0
+
+// Those of Dagger's own SDK, which every engine has compiled: with newer ones, as go-containerregistry asks for, the first
+// call on an engine compiles gRPC and OpenTelemetry anew.
+replace (
+	golang.org/x/sync => golang.org/x/sync v0.20.0
+	golang.org/x/sys => golang.org/x/sys v0.42.0
+)

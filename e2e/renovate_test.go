@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -76,5 +77,43 @@ func TestOneLinter(t *testing.T) {
 	slices.Sort(versions)
 	if len(slices.Compact(slices.Clone(versions))) != 1 {
 		t.Errorf("golangci-lint is of several versions: %s", versions)
+	}
+}
+
+// TestModuleSharesTheSDKsModules sees to it that Slipway has the modules of Dagger's SDK in the versions that every engine has
+// compiled. With one that is newer, all that imports it is compiled anew on each new engine.
+func TestModuleSharesTheSDKsModules(t *testing.T) {
+	versions := func(dir string) map[string]string {
+		list := exec.CommandContext(t.Context(), "go", "list", "-C", filepath.Join("..", dir), "-m", "-f",
+			"{{.Path}} {{with .Replace}}{{.Version}}{{else}}{{.Version}}{{end}}", "all")
+		list.Stderr = t.Output()
+		out, err := list.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]string{}
+		for line := range strings.Lines(string(out)) {
+			module, version, _ := strings.Cut(strings.TrimSpace(line), " ")
+			found[module] = version
+		}
+		return found
+	}
+	ours, shared := versions(".dagger"), 0
+	sdk, err := os.ReadFile("../lab/gosdk/_seed/go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled := versions("lab/gosdk/_seed")
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v`).FindAllSubmatch(sdk, -1) {
+		module := string(m[1])
+		if version := ours[module]; version != "" {
+			shared++
+			if version != compiled[module] {
+				t.Errorf("%s is %s here and %s in Dagger's SDK: see the end of .dagger/go.mod", module, version, compiled[module])
+			}
+		}
+	}
+	if shared < 20 {
+		t.Errorf("only %d modules are shared", shared)
 	}
 }
