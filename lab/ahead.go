@@ -9,7 +9,7 @@ import (
 // minutes of one core that the steps which take some do take, by name.
 var minutes = map[string]int{
 	"dagger": 9, "kubernetes": 9, "kubectl": 2, "go-sdk-caches": 2, "distribution": 1,
-	"golangci-lint": 12, "debian-go": 1, "debian-engine": 1, "debian-k3s": 1, "debian-chromium": 1,
+	"golangci-lint": 12, "debian-go": 1, "debian-go-sdk": 1, "debian-engine": 1, "debian-k3s": 1, "debian-chromium": 1,
 }
 
 // howLong says before the first of them what the steps will take, or nothing where that is no matter.

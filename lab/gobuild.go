@@ -73,7 +73,8 @@ func goBuild(ctx context.Context, b *Build, version, module, packages, stamp str
 func goRoot(ctx context.Context, b *Build, version string) (string, error) {
 	root, err := command{Args: []string{"go", "env", "GOROOT"}, Env: goToolchain("go" + version), Log: b.Log}.output(ctx)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("Go %s, which Go fetches as a module where the machine has another release, from a module proxy "+
+			"and with a checksum database: %w", version, err)
 	}
 	if _, err := os.Stat(filepath.Join(root, "bin", "go")); err != nil {
 		return "", fmt.Errorf("Go %s: %w", version, err)

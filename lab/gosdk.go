@@ -48,13 +48,17 @@ var goSDKCaches = &Step{
 				return err
 			}
 		}
-		if err := fillModuleCache(ctx, b, root); err != nil {
+		release, err := goRoot(ctx, b, daggerGoVersion)
+		if err != nil {
+			return err
+		}
+		if err := fillModuleCache(ctx, b, filepath.Join(release, "bin", "go"), root); err != nil {
 			return err
 		}
 		if err := fillBuildCache(ctx, b, root); err != nil {
 			return err
 		}
-		err := writeTar(filepath.Join(b.Dir, "root.tar"), func(w *tarWriter) error {
+		err = writeTar(filepath.Join(b.Dir, "root.tar"), func(w *tarWriter) error {
 			if err := w.tree(moduleCache, filepath.Join(root, moduleCache)); err != nil {
 				return err
 			}
@@ -100,19 +104,19 @@ var goSDKImage = &Step{
 
 // fillModuleCache runs what the code generator runs for a new module. It does so on the machine
 // and not in the image, because the machine knows how to reach its module proxy.
-func fillModuleCache(ctx context.Context, b *Build, root string) error {
+func fillModuleCache(ctx context.Context, b *Build, program, root string) error {
 	seed := filepath.Join(root, "tmp", "seed")
 	if err := os.CopyFS(seed, os.DirFS(filepath.Join(b.Source, "gosdk", "_seed"))); err != nil {
 		return err
 	}
 	run := func(dir string, env []string, args ...string) (string, error) {
-		return command{Args: args, Dir: dir, Env: append(goToolchain("go"+goVersion), env...), Log: b.Log}.output(ctx)
+		return command{Args: args, Dir: dir, Env: append(goToolchain("local"), env...), Log: b.Log}.output(ctx)
 	}
-	downloads, err := run("", nil, "go", "env", "GOMODCACHE")
+	downloads, err := run("", nil, program, "env", "GOMODCACHE")
 	if err != nil {
 		return err
 	}
-	proxy, err := run("", nil, "go", "env", "GOPROXY")
+	proxy, err := run("", nil, program, "env", "GOPROXY")
 	if err != nil {
 		return err
 	}
@@ -120,14 +124,15 @@ func fillModuleCache(ctx context.Context, b *Build, root string) error {
 		"GOMODCACHE=" + filepath.Join(root, moduleCache),
 		"GOPROXY=file://" + filepath.Join(b.Source, "gosdk", "goproxy") + ",file://" + downloads + "/cache/download," + proxy,
 		"GOSUMDB=off", // go.sum is complete
+		"GOROOT=",
 	}
 	pinned, err := os.ReadFile(filepath.Join(seed, "go.sum"))
 	if err != nil {
 		return err
 	}
 	for _, args := range [][]string{
-		{"go", "get", goSDKLibrary},
-		{"go", "mod", "tidy"},
+		{program, "get", goSDKLibrary},
+		{program, "mod", "tidy"},
 	} {
 		if _, err := run(seed, env, args...); err != nil {
 			return err

@@ -128,7 +128,7 @@ func TestSDKImageHoldsPinnedModulesOnly(t *testing.T) {
 			write(t, filepath.Join(seed, "main.go"), "package main\n\nfunc main() {}\n")
 			write(t, filepath.Join(seed, "go.sum"), pin.sums(sums))
 			var log bytes.Buffer
-			err := fillModuleCache(t.Context(), &Build{Source: source, Log: &log}, root)
+			err := fillModuleCache(t.Context(), &Build{Source: source, Log: &log}, "go", root)
 			_ = exec.Command("chmod", "-R", "u+w", root).Run()
 			judge(t, pin.want, err, log.String())
 		})
