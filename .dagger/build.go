@@ -129,7 +129,7 @@ var (
 
 // library has the packages of Go's own library that nearly every service has, and so have our helpers, compiled. It is
 // a layer, in which no source has a part, and every cache of compiled packages begins with it. The flags are those of
-// what is compiled later, since Go knows compiled packages by their flags.
+// most of what is compiled later, since Go knows compiled packages by their flags.
 func (s *Slipway) library(c caches) *dagger.Directory {
 	flags := plainFlags()
 	ctr := s.toolchain()
@@ -140,7 +140,7 @@ func (s *Slipway) library(c caches) *dagger.Directory {
 	}
 	return ctr.
 		WithDirectory(buildCache, dag.Directory()).
-		// Where there is no race detector, the caches begin empty.
+		// Where Go lacks one of them, or the race detector, the caches begin empty.
 		WithExec(silent("/dev/null", slices.Concat([]string{"go", "build"}, flags, libraryPackages)...),
 			dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
 		Directory(buildCache)
@@ -171,9 +171,13 @@ func (s *Slipway) golang(c caches) *dagger.Container {
 // compiled mounts the cache of compiled packages.
 func (s *Slipway) compiled(at string, c caches, suffix string) dagger.WithContainerFunc {
 	return func(ctr *dagger.Container) *dagger.Container {
-		return ctr.WithMountedCache(at, dag.CacheVolume("slipway-"+c.name+"-build"+suffix),
-			dagger.ContainerWithMountedCacheOpts{Source: s.library(c)})
+		return ctr.WithMountedCache(at, c.volume(suffix), dagger.ContainerWithMountedCacheOpts{Source: s.library(c)})
 	}
+}
+
+// volume is the cache of compiled packages. Dagger has another for each thing that it begins with.
+func (c caches) volume(suffix string) *dagger.CacheVolume {
+	return dag.CacheVolume("slipway-" + c.name + "-build" + suffix)
 }
 
 // toolchain is the same without caches.

@@ -53,7 +53,7 @@ func (s *Slipway) foreignCgo(ctx context.Context, modules *dagger.Container, imp
 	}
 	run := func(cgo string, args ...string) (string, error) {
 		// Into a file, as what modules say is not for the log. What cannot be looked at is not refused:
-		// the build, which came before, says what is broken.
+		// what is broken, the build says, which came before, or the linter.
 		return s.forPlatform(modules, p).WithEnvVariable("CGO_ENABLED", cgo).
 			WithExec(silent("/said", args...), dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
 			File("/said").Contents(ctx)

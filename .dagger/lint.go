@@ -35,7 +35,8 @@ var noFiles = []string{
 // report. The linter is the one in --lint-image. It reads no code for a Go release
 // newer than its own: where the Go image has one, it is compiled, which takes minutes, once.
 //
-// The code is read as build compiles it, with the same tags. A module that has C, or needs it, is read with C.
+// The program is compiled first, since the linter reads what was compiled of it. So the code is read as build compiles it,
+// with the same tags; a module that has C is read with C, and so is one that works only with C.
 //
 // The report is text and goes nowhere else: output.formats of the configuration is
 // passed over, so is issues.fix, and so are issues.new and its like, as there is no
@@ -74,8 +75,8 @@ func (s *Slipway) Lint(ctx context.Context) (string, error) {
 	return out + note, nil
 }
 
-// asBuilt has the linter ask go for packages that are compiled as the build compiles them, and copies what that has
-// compiled, which is most of what the linter needs, into the linter's cache. Nothing goes the other way.
+// asBuilt has the linter ask go for packages that are compiled as the build compiles them, and has its cache begin with a
+// copy of what that has compiled, which is most of what the linter needs. Nothing goes the other way.
 func (s *Slipway) asBuilt(ctx context.Context, workspace *dagger.Container, code code) (*dagger.Container, error) {
 	// Some linters ask go by themselves, with no flags but these.
 	flags := "-buildvcs=false -trimpath -tags=" + plainTags(s.buildTags()...)
@@ -87,13 +88,13 @@ func (s *Slipway) asBuilt(ctx context.Context, workspace *dagger.Container, code
 	if err != nil {
 		return nil, err
 	}
-	modules, err := s.modules(ctx, lintCaches, code)
-	if err != nil {
-		return nil, err
+	if code.used.C && !s.withCgo() { // It is linted with C all the same.
+		return workspace, nil
 	}
-	if s.Cgo == nil { // What has C in it is linted with it all the same.
-		if code.used.C {
-			return workspace, nil
+	if s.Cgo == nil {
+		modules, err := s.modules(ctx, lintCaches, code)
+		if err != nil {
+			return nil, err
 		}
 		foreign, err := s.foreignCgo(ctx, modules, code.used.Imports, p)
 		if err != nil || len(foreign.only) > 0 {
@@ -105,17 +106,26 @@ func (s *Slipway) asBuilt(ctx context.Context, workspace *dagger.Container, code
 	if err != nil || s.fetch().Any() {
 		return workspace, nil // there is no program, or no cache that is the same for everybody
 	}
-	// The same step as build's, which runs once for both. If it does not compile, the linter says why.
+	// The same step as build's, which runs once for both.
 	_, err = quietly(build.ctr, build.args...).Sync(ctx)
-	if failed := (*dagger.ExecError)(nil); err != nil && !errors.As(err, &failed) {
+	if failed := (*dagger.ExecError)(nil); errors.As(err, &failed) {
+		return workspace, nil // the linter says what does not compile
+	}
+	if err != nil {
 		return nil, err
 	}
-	// Once for each list of modules, as this container has none of the code.
-	const built = "/built"
-	_, err = modules.With(s.compiled(built, s.programCaches().of(build.code), "")).
-		WithExec(silent("/dev/null", "cp", "-au", built+"/.", buildCache), dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
-		Sync(ctx)
-	return workspace, err
+	modules, err := code.files(ctx, code.modules) // for each list of modules a copy of its own
+	if err != nil {
+		return nil, err
+	}
+	copied := s.toolchain().
+		With(s.compiled(buildCache, s.programCaches().of(build.code), "")).
+		WithMountedDirectory("/src", modules).
+		WithDirectory("/copied", dag.Directory()).
+		// What is not copied, the linter has go compile.
+		WithExec(silent("/dev/null", "cp", "-a", buildCache+"/.", "/copied"), dagger.ContainerWithExecOpts{Expect: dagger.ReturnTypeAny}).
+		Directory("/copied")
+	return workspace.WithMountedCache(buildCache, lintCaches.of(code).volume(""), dagger.ContainerWithMountedCacheOpts{Source: copied}), nil
 }
 
 // linter is golangci-lint, built with a Go release that is no older than the toolchain's, and a

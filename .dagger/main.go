@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"dagger/slipway/internal/attest"
 	"dagger/slipway/internal/dagger"
@@ -146,6 +147,9 @@ type Slipway struct {
 	// provided says that it was given what the service needs, in the release's namespace.
 	provided bool
 }
+
+// buildTag is what go build takes for one. One with a space would be several flags to whom the tags are given in GOFLAGS.
+var buildTag = regexp.MustCompile(`^[\p{L}\p{Nd}_.]*$`)
 
 // New takes the settings: what is the same for all functions and from one call to
 // the next. Its arguments are one struct since "package" cannot be the name of a Go
@@ -373,6 +377,11 @@ func New(ctx context.Context, args struct {
 	if args.Version != "" {
 		if err := attest.CheckVersion(args.Version); err != nil {
 			return nil, err
+		}
+	}
+	for _, tag := range args.Tags {
+		if !buildTag.MatchString(tag) {
+			return nil, fmt.Errorf("--tags %q is not a build tag: give names of letters, digits, underscores and dots, with commas between", tag)
 		}
 	}
 	platforms, err := platform.ParseAll(args.Platforms)
