@@ -37,6 +37,10 @@ var (
 // kubeconfig of an earlier start is of no use to anyone. Without the controller of Helm
 // charts nothing in the cluster installs what a manifest names as an administrator. The
 // kubeconfig is not where others see it before the policy is in force.
+//
+// k3s bridges pods. Where the kernel has no filter for bridges, as on Docker's hosts since it does not load the
+// module by itself, the answer of a pod on the same node goes past the translation of a Service's address, the DNS
+// server's included, unless the client is translated, too.
 const startCluster = `set -eu
 rm -f ` + kubeconfigPath + `
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
@@ -44,18 +48,19 @@ if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
 	xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs || :
 	sed -e 's/ / +/g' -e 's/^/+/' < /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
 fi
+[ -e /proc/sys/net/bridge/bridge-nf-call-iptables ] || set -- --kube-proxy-arg masquerade-all=true
 k() { kubectl --kubeconfig /run/kubeconfig "$@"; }
 (
 	until k apply --filename /etc/cluster-policy.yaml &&
-		! k label namespace default pod-security.kubernetes.io/enforce=privileged --dry-run=server; do
+		k label namespace default pod-security.kubernetes.io/enforce=privileged --dry-run=server 2>&1 | grep -q 'restricted only'; do
 		sleep 0.2
 	done
 	cp -p /run/kubeconfig ` + kubeconfigPath + `.new
 	mv ` + kubeconfigPath + `.new ` + kubeconfigPath + `
 ) > /dev/null 2>&1 &
 exec k3s server --write-kubeconfig /run/kubeconfig --private-registry /etc/registries.yaml \
-	--tls-san ` + clusterAlias + ` --disable traefik,metrics-server,local-storage --disable-helm-controller \
-	--kube-apiserver-arg admission-control-config-file=/etc/cluster-admission.yaml --snapshotter native
+	--tls-san ` + clusterAlias + ` --disable traefik,servicelb,metrics-server,local-storage --disable-helm-controller \
+	--kube-apiserver-arg admission-control-config-file=/etc/cluster-admission.yaml --snapshotter native "$@"
 `
 
 const registries = `mirrors:
@@ -137,7 +142,7 @@ func (c *Cluster) Server() *dagger.Service {
 
 // The administrator's kubeconfig of the cluster that runs now.
 //
-// Waits a minute for the cluster to start; fails if none does. Its API server
+// Waits three minutes for the cluster to start; fails if none does. Its API server
 // is https://127.0.0.1:6443.
 //
 //	dagger call cluster kubeconfig export --path kubeconfig

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// patience is how long a cluster may take to start.
-const patience = time.Minute
+// patience is how long a cluster may take to start, beside whatever else a small machine is building.
+const patience = 3 * time.Minute
 
 func main() {
 	if len(os.Args) != 3 {

@@ -42,8 +42,10 @@ func main() {
 	}
 	metrics := make([]vegeta.Metrics, len(attackers))
 	var done sync.WaitGroup
+	reached := sync.OnceFunc(func() { reach(os.Args[1]) })
 	for i, a := range attackers {
 		done.Go(func() {
+			reached()
 			pace := vegeta.Rate{Freq: rate / len(attackers), Per: time.Second}
 			for result := range a.Attack(target, pace, 0, "") {
 				metrics[i].Add(result)
@@ -70,6 +72,18 @@ func main() {
 	}))
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
+}
+
+// reach waits until a request is answered. A cluster that has just started may have no DNS server yet, for which
+// the service is not to blame; what cannot be reached for longer is counted.
+func reach(url string) {
+	client := http.Client{Timeout: 2 * time.Second}
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		if answer, err := client.Get(url); err == nil {
+			_ = answer.Body.Close()
+			return
+		}
+	}
 }
 
 // answered are the requests that the service answered, with whatever its page has: only
