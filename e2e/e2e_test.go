@@ -19,7 +19,7 @@
 //	modproxy          starts a proxy for Go modules that wants a password, and sets $MODPROXY
 //	                  to its address; modproxy/ has ca.pem, a netrc with the password, one
 //	                  with a wrong one, and the go.sum of the module private.test/priv
-//	gitserver         serves the repositories below $WORK/git and sets $GIT to the host:port
+//	gitserver [PORT]  serves the repositories below $WORK/git and sets $GIT to the host:port
 //	                  that the engine reaches
 //	forget            empties the registry that runs
 //	engine NAME       goes on with another engine of the lab, whose state is empty
