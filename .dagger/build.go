@@ -150,7 +150,7 @@ var libraryPackages = []string{"database/sql", "encoding/json", "html/template",
 
 // plainFlags are those of all that is compiled without the race detector.
 func plainFlags(tags ...string) []string {
-	return []string{"-trimpath", "-tags", plainTags(tags...)}
+	return []string{"-trimpath", "-tags=" + plainTags(tags...)}
 }
 
 func plainTags(tags ...string) string {
@@ -164,14 +164,14 @@ func plainTags(tags ...string) string {
 func (s *Slipway) golang(c caches) *dagger.Container {
 	return s.toolchain().
 		WithMountedCache(moduleCache, dag.CacheVolume("slipway-"+c.name+"-mod")).
-		With(s.compiled(buildCache, c, "")).
+		With(s.compiled(c, "")).
 		WithWorkdir("/src")
 }
 
 // compiled mounts the cache of compiled packages.
-func (s *Slipway) compiled(at string, c caches, suffix string) dagger.WithContainerFunc {
+func (s *Slipway) compiled(c caches, suffix string) dagger.WithContainerFunc {
 	return func(ctr *dagger.Container) *dagger.Container {
-		return ctr.WithMountedCache(at, c.volume(suffix), dagger.ContainerWithMountedCacheOpts{Source: s.library(c)})
+		return ctr.WithMountedCache(buildCache, c.volume(suffix), dagger.ContainerWithMountedCacheOpts{Source: s.library(c)})
 	}
 }
 
@@ -184,7 +184,18 @@ func (c caches) volume(suffix string) *dagger.CacheVolume {
 func (s *Slipway) toolchain() *dagger.Container {
 	return dag.Container().From(s.GoImage).
 		WithEnvVariable("GOTOOLCHAIN", "local").
-		WithEnvVariable("GOFLAGS", "-buildvcs=false")
+		WithEnvVariable("GOFLAGS", goFlags)
+}
+
+// goFlags are those of each go command.
+const goFlags = "-buildvcs=false"
+
+// goFlags are those of each go command for this code.
+func (c code) goFlags() string {
+	if c.vendored {
+		return goFlags + " -mod=vendor"
+	}
+	return goFlags
 }
 
 // workspace is the toolchain with the code in place and its dependencies downloaded,
@@ -222,7 +233,7 @@ func (s *Slipway) modulesOf(ctx context.Context, c caches, code code) (*dagger.C
 	ctr := s.golang(c).WithWorkdir(path.Join("/src", code.dir))
 	if code.vendored {
 		files, err := code.files(ctx, code.used.Files)
-		return ctr.WithEnvVariable("GOFLAGS", "-buildvcs=false -mod=vendor").WithMountedDirectory("/src", files), err
+		return ctr.WithEnvVariable("GOFLAGS", code.goFlags()).WithMountedDirectory("/src", files), err
 	}
 	modules, err := code.files(ctx, code.modules)
 	if err != nil {

@@ -61,7 +61,7 @@ func (s *Slipway) privateModules(ctx context.Context, c caches, code code, modul
 	return s.toolchain().
 		WithEnvVariable("GOPROXY", "off").
 		WithMountedDirectory(moduleCache, downloaded).
-		With(s.compiled(buildCache, c, "-"+content)).
+		With(s.compiled(c, "-"+content)).
 		WithMountedDirectory("/src", modules).
 		WithWorkdir(dir), nil
 }

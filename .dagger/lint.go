@@ -79,11 +79,8 @@ func (s *Slipway) Lint(ctx context.Context) (string, error) {
 // copy of what that has compiled, which is most of what the linter needs. Nothing goes the other way.
 func (s *Slipway) asBuilt(ctx context.Context, workspace *dagger.Container, code code) (*dagger.Container, error) {
 	// Some linters ask go by themselves, with no flags but these.
-	flags := "-buildvcs=false -trimpath -tags=" + plainTags(s.buildTags()...)
-	if code.vendored {
-		flags += " -mod=vendor"
-	}
-	workspace = workspace.WithEnvVariable("GOFLAGS", flags)
+	flags := append([]string{code.goFlags()}, plainFlags(s.buildTags()...)...)
+	workspace = workspace.WithEnvVariable("GOFLAGS", strings.Join(flags, " "))
 	p, err := s.supported(ctx, "")
 	if err != nil {
 		return nil, err
@@ -119,7 +116,7 @@ func (s *Slipway) asBuilt(ctx context.Context, workspace *dagger.Container, code
 		return nil, err
 	}
 	copied := s.toolchain().
-		With(s.compiled(buildCache, s.programCaches().of(build.code), "")).
+		With(s.compiled(s.programCaches().of(build.code), "")).
 		WithMountedDirectory("/src", modules).
 		WithDirectory("/copied", dag.Directory()).
 		// What is not copied, the linter has go compile.

@@ -38,6 +38,7 @@ func (s *Slipway) quiet(ctx context.Context, ctr *dagger.Container, args ...stri
 	return s.shown(ctr, args...).Sync(ctx)
 }
 
+// quietly is the step by itself, the same for all who run the program there.
 func quietly(ctr *dagger.Container, args ...string) *dagger.Container {
 	return ctr.WithExec(silent("/dev/null", args...))
 }
